@@ -1,0 +1,27 @@
+"""Perdure: Keras training that outlives its process.
+
+The package's names are lazy: importing `perdure.contract` imports neither Keras nor boto3.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from perdure.contract import environment
+
+if TYPE_CHECKING:
+    from perdure import data as data
+    from perdure.training import callbacks as callbacks
+
+_LAZY = {"callbacks": ("perdure.training", "callbacks"), "data": ("perdure.data", None)}
+__all__ = ["callbacks", "data"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'perdure' has no attribute {name!r}")
+    module_name, attribute = _LAZY[name]
+    module = importlib.import_module(module_name)
+    return module if attribute is None else getattr(module, attribute)

@@ -1,0 +1,132 @@
+"""The environment variables that configure a trainer. All are optional.
+
+The operator and the local runner set them; a user may too. Endpoint, region and credentials of S3
+are boto3's own variables and files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+STORE = "PERDURE_STORE"
+JOB = "PERDURE_JOB"
+EVERY = "PERDURE_EVERY"
+KEEP = "PERDURE_KEEP"
+ATTEMPT = "PERDURE_ATTEMPT"
+SEED = "PERDURE_SEED"
+THREADS = "PERDURE_THREADS"
+GRACE = "PERDURE_GRACE"
+PROGRAM = "PERDURE_PROGRAM"
+CONTINUE = "PERDURE_CONTINUE"
+CALLBACKS = "PERDURE_CALLBACKS"
+STORE_DEADLINE = "PERDURE_STORE_DEADLINE"
+METRICS_PORT = "PERDURE_METRICS_PORT"
+TERMINATION_LOG = "PERDURE_TERMINATION_LOG"
+
+ALL = frozenset(value for name, value in globals().items() if name.isupper())
+
+DEFAULT_METRICS_PORT = 9464
+DEFAULT_TERMINATION_LOG = "/dev/termination-log"
+DEFAULT_GRACE_SECONDS = 30.0
+DEFAULT_STORE_DEADLINE_SECONDS = 300.0
+DEFAULT_THREADS = 4
+
+
+class InvalidSetting(ValueError):
+    """A setting that cannot be used; the message names it, what was expected and received."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Which lineage: namespace / name / run, the folders below the store's prefix."""
+
+    namespace: str
+    name: str
+    run: str = "1"
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}/{self.run}"
+
+    @classmethod
+    def parse(cls, text: str) -> Job:
+        """Parse `namespace/name/run`."""
+        parts = text.split("/")
+        if len(parts) != 3 or not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", p) for p in parts):
+            raise InvalidSetting(
+                f"{JOB}: expected namespace/name/run, each of letters, digits, '.', '_' and '-'. "
+                f"Received: {text!r}."
+            )
+        return cls(*parts)
+
+
+@dataclass(frozen=True)
+class Every:
+    """When to save: `auto`, or a count of steps, seconds or epochs."""
+
+    unit: str = "auto"
+    count: float = 0
+
+    def __str__(self) -> str:
+        return "auto" if self.unit == "auto" else f"{self.count:g} {self.unit}"
+
+    @classmethod
+    def parse(cls, text: str) -> Every:
+        """Parse `auto`, `500 steps`, `30 s` or `1 epoch`."""
+        if text.strip() == "auto":
+            return cls()
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(steps?|s|seconds?|epochs?)\s*", text)
+        if match is None or float(match[1]) <= 0:
+            raise InvalidSetting(
+                f"{EVERY}: expected 'auto', or a positive number of steps, s or epochs such as "
+                f"'500 steps', '30 s' or '1 epoch'. Received: {text!r}."
+            )
+        unit = {"st": "steps", "ep": "epochs"}.get(match[2][:2], "s")
+        if unit != "s" and not float(match[1]).is_integer():
+            raise InvalidSetting(f"{EVERY}: expected a whole number of {unit}. Received: {text!r}.")
+        return cls(unit, float(match[1]))
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Which checkpoints to keep: the newest `last`, and the best by a monitored value."""
+
+    last: int = 3
+    monitor: str | None = None
+    mode: str = "min"
+
+    def __str__(self) -> str:
+        best = f",best={self.monitor}:{self.mode}" if self.monitor else ""
+        return f"last={self.last}{best}"
+
+    @classmethod
+    def parse(cls, text: str) -> Keep:
+        """Parse `last=3` or `last=3,best=val_loss:min`."""
+        match = re.fullmatch(r"last=([1-9]\d*)(?:,best=([^:,]+):(min|max))?", text)
+        if match is None:
+            raise InvalidSetting(
+                f"{KEEP}: expected 'last=N' or 'last=N,best=MONITOR:min|max' with N >= 1. "
+                f"Received: {text!r}."
+            )
+        return cls(int(match[1]), match[2], match[3] or "min")
+
+
+def number(environ: Mapping[str, str], name: str, default: float, *, least: float = 0) -> float:
+    """The number in variable `name`, at least `least`; `default` where unset or empty."""
+    text = environ.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not value >= least:
+        raise InvalidSetting(f"{name}: expected a number of at least {least:g}. Received: {text!r}.")
+    return value
+
+
+def whole_number(environ: Mapping[str, str], name: str, default: int, *, least: int = 0) -> int:
+    """Like `number`, and whole."""
+    value = number(environ, name, default, least=least)
+    if not value.is_integer():
+        raise InvalidSetting(f"{name}: expected a whole number. Received: {environ[name]!r}.")
+    return int(value)

@@ -1,0 +1,52 @@
+"""The ways a trainer ends a process on purpose: each a `SystemExit` with its code and a sentence.
+
+`SystemExit`, because a script's `except Exception` must not swallow it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from perdure.contract.exits import ExitCode, Reason
+
+
+class TrainerExit(SystemExit):
+    """Ends the process with `exit_code`; `message` is for a person."""
+
+    exit_code: ClassVar[ExitCode]
+    reason: ClassVar[Reason]
+
+    def __init__(self, message: str) -> None:
+        super().__init__(int(self.exit_code))
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Refused(TrainerExit):
+    """What was asked for can never work: bad configuration, no such bucket, another model."""
+
+    exit_code = ExitCode.REFUSED
+    reason = Reason.REFUSED
+
+
+class StoreUnreachable(TrainerExit):
+    """The store did not answer until its deadline; a later attempt may find it."""
+
+    exit_code = ExitCode.STORE_UNREACHABLE
+    reason = Reason.STORE_UNREACHABLE
+
+
+class Preempted(TrainerExit):
+    """The process was told to go; what it had is saved or unchanged."""
+
+    exit_code = ExitCode.RESUME
+    reason = Reason.PREEMPTED
+
+
+class Fenced(TrainerExit):
+    """A newer process has taken over the lineage."""
+
+    exit_code = ExitCode.RESUME
+    reason = Reason.FENCED
