@@ -1,0 +1,83 @@
+# Everything that a developer and CI run. Needs Python 3.11 to 3.13 and make; the rest it installs.
+
+PYTHON     ?= python3
+UV_LEAST   := 0.9
+UV_VERSION := 0.13.8
+
+export UV_PYTHON_DOWNLOADS  ?= never
+export UV_PYTHON_PREFERENCE ?= system
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+# uv from PATH where it is new enough, else one of our own in .bin
+UV := $(shell have=$$(uv --version 2>/dev/null | cut -d' ' -f2); \
+        least=$$(printf '%s\n%s\n' $(UV_LEAST) "$$have" | sort -V | head -n 1); \
+        if [ -n "$$have" ] && [ "$$least" = $(UV_LEAST) ]; then command -v uv; else echo .bin/uv/bin/uv; fi)
+RUN := $(UV) run --frozen --no-sync
+
+OLDEST     := .venv-oldest
+OLDEST_RUN := PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH" $(OLDEST)/bin/python
+JOB        ?= deploy/examples/digits/job.yaml
+ARGS       ?=
+DEMO       := --kill-after "40 steps" --preempt-after "60 steps" --kill-after "90 steps" --kill-after "150 steps"
+
+.DEFAULT_GOAL := help
+.PHONY: help install lint locked unit test oldest demo run fmt clean
+
+help: ## Say what can be made
+	@echo "make TARGET, where TARGET is one of"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
+
+install: $(UV) ## Install everything into .venv, at the versions of uv.lock
+	@$(UV) sync --frozen --quiet
+
+lint: install ## Check style, formatting, types and the layers
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+	$(RUN) lint-imports
+
+locked: $(UV) ## Check that uv.lock belongs to the pyproject.toml files
+	@$(UV) lock --check --quiet
+
+unit: install ## Run the fast tests, which start no training
+	$(RUN) pytest tests/unit -m "not slow" -q
+
+test: install ## Run all tests that this machine can run; say what was left out and why
+	@rm -f .pytest_cache/tests.xml
+	@$(RUN) pytest --junitxml=.pytest_cache/tests.xml; status=$$?; \
+	  $(RUN) python .ci/left_out.py .pytest_cache/tests.xml && exit $$status
+
+oldest: $(UV) ## Run the integration tests with the oldest Keras and TensorFlow supported
+	@UV_PROJECT_ENVIRONMENT=$(OLDEST) $(UV) sync --frozen --quiet --no-default-groups \
+	  --group dev --group test --group oldest
+	@$(OLDEST_RUN) -c "from importlib.metadata import version as v; \
+	  print('Keras', v('keras'), 'TensorFlow', v('tensorflow-cpu'))"
+	$(OLDEST_RUN) -m pytest tests/integration -q
+
+demo: install ## Train the digits, kill the training again and again, prove the result identical
+	@$(RUN) perdure run deploy/examples/digits/job.yaml $(DEMO) --prove
+
+run: install ## Run the manifest JOB with the options ARGS of `perdure run`
+	@$(RUN) perdure run $(JOB) $(ARGS)
+
+fmt: install ## Format the code and repair what ruff can repair
+	$(RUN) ruff format
+	$(RUN) ruff check --fix
+
+clean: ## Remove what make and the examples have made
+	rm -rf .bin .venv $(OLDEST) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .perdure deploy/examples/*/.perdure deploy/examples/*/*.keras
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A virtual environment where Python can make one (Debian: python3-venv), else pip's target folder;
+# both put the program at the same path.
+.bin/uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	  echo "make: expected $(PYTHON) to be Python 3.11 to 3.13, received $$($(PYTHON) --version 2>&1);" \
+	       "name another one with make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "installing uv $(UV_VERSION) into .bin"
+	@rm -rf .bin/uv
+	@$(PYTHON) -m venv .bin/uv >/dev/null 2>&1 && .bin/uv/bin/python -m pip install --quiet uv==$(UV_VERSION) \
+	  || { rm -rf .bin/uv; $(PYTHON) -m pip install --quiet --target .bin/uv uv==$(UV_VERSION); } \
+	  || { echo "make: uv could not be installed; expected the venv or the pip module of $(PYTHON)" \
+	            "(Debian: apt install python3-venv) and a reachable package index" >&2; exit 1; }
