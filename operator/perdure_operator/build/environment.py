@@ -1,0 +1,99 @@
+"""The environment of a trainer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+
+from perdure.contract import environment as names
+from perdure_operator.model.base import parse_quantity
+from perdure_operator.model.checkpoint import Interval, IntervalMode, Keep
+from perdure_operator.model.job import Metadata, Spec, TrainingJob
+from perdure_operator.model.pod import Resources
+
+_UNITS = {IntervalMode.STEPS: "steps", IntervalMode.SECONDS: "s", IntervalMode.EPOCHS: "epochs"}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What differs between attempts and between the places where they run.
+
+    `program_files` are digests of what belongs to the program besides its image: a place without
+    images names the script's own.
+    """
+
+    number: int
+    store: str
+    metrics_port: int = names.DEFAULT_METRICS_PORT
+    termination_log: str = names.DEFAULT_TERMINATION_LOG
+    program_files: dict[str, str] = field(default_factory=dict)
+
+
+def trainer_environment(job: TrainingJob, attempt: Attempt) -> dict[str, str]:
+    """The PERDURE_* variables of `attempt`; every one that the contract lets us set, or none."""
+    spec = job.spec
+    environment = {
+        names.STORE: attempt.store,
+        names.JOB: str(lineage(job)),
+        names.EVERY: str(every(spec.checkpoint.interval)),
+        names.KEEP: str(keep(spec.checkpoint.keep)),
+        names.ATTEMPT: str(attempt.number),
+        names.SEED: str(seed(job.metadata)),
+        names.THREADS: str(threads(spec.resources)),
+        names.GRACE: str(spec.termination_grace_period_seconds),
+        names.PROGRAM: program(spec, attempt.program_files),
+        names.METRICS_PORT: str(attempt.metrics_port),
+        names.TERMINATION_LOG: attempt.termination_log,
+    }
+    if spec.continue_:
+        environment[names.CONTINUE] = "true"
+    if spec.callbacks:
+        environment[names.CALLBACKS] = json.dumps([c.model_dump() for c in spec.callbacks])
+    return environment
+
+
+def lineage(job: TrainingJob) -> names.Job:
+    """Which lineage `job` continues."""
+    return names.Job(job.metadata.namespace, job.metadata.name, job.spec.run)
+
+
+def every(interval: Interval) -> names.Every:
+    """How often to save, in the contract's words."""
+    if interval.value is None:
+        return names.Every()
+    return names.Every(_UNITS[interval.mode], interval.value)
+
+
+def keep(policy: Keep) -> names.Keep:
+    """Which checkpoints to keep, in the contract's words."""
+    if policy.best is None:
+        return names.Keep(policy.last)
+    return names.Keep(policy.last, policy.best.monitor, policy.best.mode)
+
+
+def seed(metadata: Metadata) -> int:
+    """31 bits from the job's name, without the run: two runs of a job are to agree."""
+    digest = hashlib.sha256(f"{metadata.namespace}/{metadata.name}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") & 0x7FFF_FFFF
+
+
+def threads(resources: Resources) -> int:
+    """Whole cores of the limit, else of the request: results differ between thread counts, so the
+    number of cores that a node happens to have must not decide.
+    """
+    cpu = resources.limits.get("cpu") or resources.requests.get("cpu")
+    return max(1, math.ceil(parse_quantity(cpu))) if cpu else names.DEFAULT_THREADS
+
+
+def program(spec: Spec, files: dict[str, str]) -> str:
+    """A digest of the program: image, command, arguments, environment and `files`."""
+    parts = {
+        "image": spec.image,
+        "command": spec.command,
+        "args": spec.args,
+        "env": [variable.model_dump() for variable in spec.env],
+        "files": files,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,118 @@
+"""What the runner says at the end: the attempts, the steps, the time, and whether all is equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from perdure.contract.status import Committed, Status
+from perdure_operator.decide import Phase
+from perdure_operator.local.attempt import AttemptRecord
+from perdure_operator.local.prove import Proof
+from perdure_operator.local.runner import Outcome
+
+
+def print_report(outcome: Outcome, console: Console) -> None:
+    """Print the report of one run."""
+    console.print(_attempts(outcome))
+    for line in summary(outcome):
+        console.print(Text(line), soft_wrap=True)
+
+
+def print_verdict(proof: Proof, console: Console) -> None:
+    """Print what the comparison said."""
+    console.print(
+        Text(proof.verdict, "bold green" if proof.identical else "bold red"), soft_wrap=True
+    )
+
+
+def _attempts(outcome: Outcome) -> Table:
+    spec = outcome.plan.job
+    table = Table(title=f"{spec.metadata.name}, run {spec.spec.run}", title_justify="left")
+    for name in ("attempt", "ended", "counted as", "disturbance"):
+        table.add_column(name, overflow="fold")
+    for name in ("trained", "replayed", "checkpoints", "seconds"):
+        table.add_column(name, justify="right")
+    for record in outcome.attempts:
+        table.add_row(*_row(record))
+    return table
+
+
+def _row(record: AttemptRecord) -> Iterator[str]:
+    end, status = record.end, _status(record)
+    yield str(end.attempt)
+    yield end.description
+    yield record.counted
+    yield _disturbance(record)
+    since = "" if end.ending else "≥ "
+    yield from (f"{since}{n}" for n in (status.steps_trained, status.steps_replayed))
+    yield f"{since}{status.checkpoints}"
+    yield f"{record.seconds:.1f}"
+
+
+def _disturbance(record: AttemptRecord) -> str:
+    if record.disturbance is None:
+        return ""
+    return f"{record.disturbance}{'' if record.disturbed else ' (not fired)'}"
+
+
+def _status(record: AttemptRecord) -> Status:
+    return record.end.status or Status(job="", attempt=record.end.attempt)
+
+
+def summary(outcome: Outcome) -> Iterator[str]:
+    """The report's lines below the table."""
+    statuses = [_status(record) for record in outcome.attempts]
+    trained = sum(status.steps_trained for status in statuses)
+    replayed = sum(status.steps_replayed for status in statuses)
+    since = "" if all(record.end.ending for record in outcome.attempts) else "at least "
+    yield f"steps: {since}{trained} trained and {replayed} replayed in {len(statuses)} attempt(s)"
+    yield _checkpoints(statuses)
+    yield "time: " + ", ".join(f"{name} {value:.1f} s" for name, value in where_time_went(outcome))
+    yield from _not_fired(outcome)
+    notices = {(notice.kind, notice.message): None for s in statuses for notice in s.notices}
+    yield from (f"note {kind}: {message}" for kind, message in notices)
+    yield f"logs: {outcome.plan.logs}"
+
+
+def _checkpoints(statuses: list[Status]) -> str:
+    committed = sum(status.checkpoints for status in statuses)
+    newest: Committed | None = next(
+        (s.checkpoint for s in reversed(statuses) if s.checkpoint), None
+    )
+    last = f", the last at step {newest.step}" if newest else ""
+    return f"checkpoints: {committed} committed{last}"
+
+
+def where_time_went(outcome: Outcome) -> list[tuple[str, float]]:
+    """Seconds by activity over all attempts, the most first; what nobody reported is named too."""
+    sums: dict[str, float] = {}
+    for record in outcome.attempts:
+        for activity, seconds in _status(record).seconds.items():
+            sums[activity] = sums.get(activity, 0.0) + seconds
+    total = sum(record.seconds for record in outcome.attempts)
+    unreported = max(0.0, total - sum(sums.values()))
+    times = {name.lower(): seconds for name, seconds in sums.items()}
+    times |= {"process start and end": unreported, "waiting to start again": outcome.waited_seconds}
+    shown = ((name, seconds) for name, seconds in times.items() if seconds >= 0.05)
+    return sorted(shown, key=lambda time: -time[1])
+
+
+def _not_fired(outcome: Outcome) -> Iterator[str]:
+    """A disturbance that never came would let a proof look like more than it is."""
+    for record in outcome.attempts:
+        if record.disturbance and not record.disturbed:
+            yield f"not fired: {record.disturbance}, attempt {record.end.attempt} ended before"
+    for disturbance in outcome.not_reached:
+        yield f"not fired: {disturbance}, no attempt was left for it"
+
+
+def exit_code(outcome: Outcome) -> int:
+    """The command's exit code: 0, or the contract's code for a refusal or a stop, or 1."""
+    codes = {Phase.SUCCEEDED: 0, Phase.STOPPED: 77, Phase.SUSPENDED: 77}
+    if outcome.decision.reason == "Refused":
+        return 78
+    return codes.get(outcome.decision.phase, 1)

@@ -1,0 +1,140 @@
+"""What pydantic found wrong, as sentences for the person who wrote the manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from perdure_operator.model.base import RULE
+from perdure_operator.model.suggest import close_name
+
+_EXPECTED = {
+    "string_type": "a string",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "string_too_short": "a string that is not empty",
+}
+_KINDS = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "a list",
+}
+
+
+def sentences(error: ValidationError, root: type[BaseModel]) -> list[str]:
+    """One line per error: the field's path, what was expected, what was received, what to do."""
+    return [_sentence(detail, root) for detail in error.errors(include_url=False)]
+
+
+def _sentence(detail: ErrorDetails, root: type[BaseModel]) -> str:
+    path, context = detail["loc"], detail.get("ctx", {})
+    if detail["type"] == RULE:
+        below = (context["field"],) if context["field"] else ()
+        return f"{dotted((*path, *below))}: {context['sentence']}"
+    if detail["type"] == "extra_forbidden":
+        return f"{dotted(path)}: unknown field.{_suggestion(path, root)}"
+    if detail["type"] == "missing":
+        return f"{dotted(path)}: expected {_needed(path, root)}. Received: nothing."
+    return f"{dotted(path)}: expected {_expected(detail)}. Received: {_received(detail)}"
+
+
+def _expected(detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "literal_error" | "enum":
+            return str(context["expected"]).replace("'", "")
+        case "greater_than_equal":
+            return f"at least {context['ge']}"
+        case kind:
+            return _EXPECTED.get(kind, detail["msg"])
+
+
+def _received(detail: ErrorDetails) -> str:
+    """The value, and a hint. A value of an environment variable may be a secret: only its kind."""
+    value, path = detail["input"], detail["loc"]
+    is_scalar = isinstance(value, bool | int | float)
+    hint = ""
+    if detail["type"] == "string_type" and is_scalar:
+        hint = " Quote it."
+    if detail["type"] in {"literal_error", "enum"}:
+        choices = str(detail.get("ctx", {})["expected"]).replace("'", "").replace(" or ", ", ")
+        hint = close_name(str(value), choices.split(", "))
+    if path[:2] == ("spec", "env") and path[-1] == "value":
+        return f"{_KINDS.get(type(value), 'a mapping')}.{hint}"
+    return f"{shown(value)}.{hint}"
+
+
+def shown(value: Any) -> str:
+    """`value` as JSON, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def dotted(path: tuple[int | str, ...]) -> str:
+    """`spec.callbacks[0].name`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.lstrip(".") or "the manifest"
+
+
+def _needed(path: tuple[int | str, ...], root: type[BaseModel]) -> str:
+    """What a missing field is for, from its docstring; for one with a fixed value, the value."""
+    field = _fields(_model_at(path[:-1], root)).get(str(path[-1]))
+    if field is None:
+        return "a value"
+    fixed = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
+    return fixed[0] if fixed else _in_sentence(str(field.description))
+
+
+def _in_sentence(description: str) -> str:
+    first = " ".join(description.split()).partition(". ")[0].rstrip(".")
+    return first[0].lower() + first[1:]
+
+
+def _suggestion(path: tuple[int | str, ...], root: type[BaseModel]) -> str:
+    """A close name in the same place, the same name in another place, or the names there are."""
+    name, known = str(path[-1]), _fields(_model_at(path[:-1], root))
+    close = close_name(name, known)
+    if close:
+        return close
+    elsewhere = [place for place in _places(root) if place.rpartition(".")[2] == name]
+    if elsewhere:
+        return f" Did you mean {elsewhere[0]}?"
+    return f" Known here: {', '.join(known)}." if len(known) <= 8 else ""
+
+
+def _fields(model: type[BaseModel] | None) -> dict[str, Any]:
+    return {f.alias or name: f for name, f in model.model_fields.items()} if model else {}
+
+
+def _model_at(path: tuple[int | str, ...], root: type[BaseModel]) -> type[BaseModel] | None:
+    model: type[BaseModel] | None = root
+    for part in path:
+        if isinstance(part, str):
+            field = _fields(model).get(part)
+            model = _model_in(field.annotation) if field else None
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The manifest type in `list[X]`, `X | None` and the like."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
+
+
+def _places(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in _fields(model).items():
+        yield prefix + name
+        below = _model_in(field.annotation)
+        if below is not None:
+            yield from _places(below, f"{prefix}{name}.")
