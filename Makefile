@@ -18,7 +18,7 @@ OLDEST     := .venv-oldest
 OLDEST_RUN := PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH" $(OLDEST)/bin/python
 JOB        ?= deploy/examples/digits/job.yaml
 ARGS       ?=
-DEMO       := --kill-after "40 steps" --preempt-after "60 steps" --kill-after "90 steps" --kill-after "150 steps"
+DEMO       := --kill-after "40 steps" --preempt-after "60 steps" --kill-after "80 steps" --kill-after "60 steps"
 
 .DEFAULT_GOAL := help
 .PHONY: help install lint locked unit test oldest demo run fmt clean

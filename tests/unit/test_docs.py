@@ -15,6 +15,7 @@ from perdure.contract import environment
 from perdure.contract.exits import ExitCode, Reason
 from perdure.contract.labels import API_VERSION, KIND
 from perdure.contract.status import Activity, Kind
+from perdure_operator.cli import run
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -50,6 +51,12 @@ def test_exit_code_table_is_the_contract():
 @pytest.mark.parametrize("code", [c for c in ExitCode if c], ids=lambda code: code.name)
 def test_guide_says_what_to_do_about_exit_code(code):
     assert str(int(code)) in rows(GUIDE, "When it ends otherwise than with 0")
+
+
+def test_options_table_is_the_command():
+    options = {name for parameter in run.params for name in parameter.opts if name.startswith("--")}
+    cells = " ".join(rows(GUIDE, "Run a manifest on this machine"))
+    assert set(re.findall(r"--[a-z-]+", cells)) == options
 
 
 def test_notices_in_the_documents_exist():
