@@ -83,7 +83,7 @@ def _suspended(case: _Case) -> Decision | None:
     if not case.end.asked_to_stop:
         return None
     return case.decision(
-        Phase.SUSPENDED, "Suspended", f"attempt {case.end.attempt} {case.end.description}"
+        Phase.SUSPENDED, "AskedToStop", f"attempt {case.end.attempt} {case.end.description}"
     )
 
 

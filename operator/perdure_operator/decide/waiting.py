@@ -13,7 +13,7 @@ def decide_waiting(
     """The end of the waiting, if it must not go on to the attempt that `pending` announced."""
     if asked_to_stop:
         message = f"stopped while waiting for attempt {pending.start_attempt}"
-        return Decision(Phase.SUSPENDED, "Suspended", message, pending.counters)
+        return Decision(Phase.SUSPENDED, "AskedToStop", message, pending.counters)
     if seconds_left(started, now, spec.active_deadline_seconds) == 0:
         message = f"spec.activeDeadlineSeconds, {spec.active_deadline_seconds}, are over"
         return Decision(Phase.FAILED, "DeadlineExceeded", message, pending.counters)

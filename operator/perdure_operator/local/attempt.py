@@ -18,6 +18,7 @@ from perdure_operator.local.interrupts import Interrupts
 from perdure_operator.local.observe import StatusClient, tail, termination_message
 from perdure_operator.local.plan import Plan
 from perdure_operator.local.process import TrainerProcess, free_port
+from perdure_operator.local.wording import counted, shown_path
 
 _PERIOD_SECONDS = 0.2
 _PERIOD_BEFORE_DISTURBANCE_SECONDS = 0.02
@@ -105,7 +106,9 @@ class _Watch:
         return code
 
     def end(self, code: int, last_word: Status | None) -> AttemptEnd:
-        """How it ended, for the decision."""
+        """How it ended, for the decision; what was said too late to be seen running is seen now."""
+        if last_word is not None:
+            self._see(last_word, time.monotonic())
         return AttemptEnd(
             self._number,
             exit_code=code if code >= 0 else None,
@@ -152,7 +155,7 @@ class _Watch:
         else:
             self._terminate(now)
             done = f"told to go (SIGTERM, {self._grace} s of grace)"
-        steps = f"after {self._status.steps_trained} steps of its own"
+        steps = f"after {counted(self._status.steps_trained, 'step')} of its own"
         self._say(f"attempt {self._number} {done} {steps}: {self._disturbance}", "magenta")
 
     def _obey_interrupts(self, now: float) -> None:
@@ -197,6 +200,6 @@ def _show_failure(record: AttemptRecord, display: Display) -> None:
         display.event(f"  {ending.message}", "red")
     if record.end.signal == signal.SIGKILL:
         display.event("  nobody here sent it: out of memory is the usual reason", "red")
-    display.event(f"  the end of {record.log}:", "dim")
+    display.event(f"  the end of {shown_path(record.log)}:", "dim")
     for line in tail(record.log):
         display.event(f"  | {line}", "dim")

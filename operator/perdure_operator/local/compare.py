@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import zip_longest
 
 from perdure_operator.local.results import Fit, Results, Tensor
+from perdure_operator.local.wording import counted
 
 
 def difference(one: Results, other: Results) -> str | None:
@@ -17,7 +18,7 @@ def difference(one: Results, other: Results) -> str | None:
         if not results.finished or not results.fits:
             return f"{results.job} has no finished fit to compare"
     if len(one.fits) != len(other.fits):
-        return f"{len(one.fits)} finished fits against {len(other.fits)}"
+        return f"{counted(len(one.fits), 'finished fit')} against {len(other.fits)}"
     pairs = zip(one.fits, other.fits, strict=True)
     found = (check(a, b) for a, b in pairs for check in _CHECKS)
     return next(filter(None, found), None)
@@ -27,7 +28,13 @@ def what_was_compared(results: Results) -> str:
     """How much was found to be equal."""
     tensors = sum(len(fit.tensors) for fit in results.fits)
     entries = sum(len(values) for fit in results.fits for values in fit.history.values())
-    return f"{len(results.fits)} fit(s), {tensors} tensors, {entries} History entries"
+    return ", ".join(
+        [
+            counted(len(results.fits), "fit"),
+            counted(tensors, "tensor"),
+            counted(entries, "History entry"),
+        ]
+    )
 
 
 def _tensors(one: Fit, other: Fit) -> str | None:

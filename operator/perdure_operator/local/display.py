@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perdure.contract.status import Activity, Status
+from perdure_operator.local.wording import short_number
 
 
 class Display:
@@ -28,7 +29,12 @@ class Display:
     def progress(self, attempt: int, status: Status | None, disturbance: str = "") -> None:
         """Show where `attempt` stands."""
         if self.console.is_terminal:
-            self._live.update(_line(attempt, status, disturbance))
+            self._live.update(_line(progress_words(attempt, status), _share(status), disturbance))
+
+    def waiting(self, attempt: int, seconds: float) -> None:
+        """Show that `attempt` starts in `seconds`."""
+        if self.console.is_terminal:
+            self._live.update(_line(f"attempt {attempt} starts in {seconds:.0f} s"))
 
     def __enter__(self) -> Display:
         if self.console.is_terminal:
@@ -46,16 +52,15 @@ class Display:
             self._live.stop()
 
 
-def _line(attempt: int, status: Status | None, disturbance: str) -> Table:
+def _line(words: str, share: float | None = None, remark: str = "") -> Table:
     """The live line: a spinner, words, and a bar where the end is known."""
     grid = Table.grid(padding=(0, 1))
-    words = progress_words(attempt, status)
-    cells: list[Spinner | Text | ProgressBar] = [Spinner("dots"), Text(words)]
-    share = _share(status)
+    cells: list[Spinner | Text | ProgressBar] = [Spinner("dots")]
+    cells.append(Text(words, no_wrap=True, overflow="ellipsis"))
     if share is not None:
-        cells.append(ProgressBar(total=1.0, completed=share, width=24))
-    if disturbance:
-        cells.append(Text(disturbance, "dim"))
+        cells.append(ProgressBar(total=1.0, completed=share, width=16))
+    if remark:
+        cells.append(Text(remark, "dim", no_wrap=True, overflow="ellipsis"))
     grid.add_row(*cells)
     return grid
 
@@ -78,15 +83,7 @@ def progress_words(attempt: int, status: Status | None) -> str:
     elif status.step:
         total = f" of {status.total_steps}" if status.total_steps else ""
         words.append(f"epoch {status.epoch + 1}, step {status.step}{total}")
-    words += [f"{m.name} {short(m.value)}" for m in status.metrics if m.name == "loss"]
+    words += [f"{m.name} {short_number(m.value)}" for m in status.metrics if m.name == "loss"]
     if status.checkpoint:
         words.append(f"checkpoint at step {status.checkpoint.step}")
     return ", ".join(words)
-
-
-def short(value: str) -> str:
-    """A number of the training log with four digits."""
-    try:
-        return f"{float(value):.4g}"
-    except ValueError:
-        return value

@@ -25,8 +25,12 @@ class Disturbance:
     unit: str
 
     def __str__(self) -> str:
-        amount = f"{self.count:g}{self.unit}" if self.unit == "s" else f"{self.count:g} {self.unit}"
-        return f"--{self.kind}-after {amount}"
+        return f"--{self.kind}-after {self.amount}"
+
+    @property
+    def amount(self) -> str:
+        """`5s` or `40 steps`."""
+        return f"{self.count:g}{'' if self.unit == 's' else ' '}{self.unit}"
 
     @classmethod
     def parse(cls, kind: Kind, text: str) -> Disturbance:

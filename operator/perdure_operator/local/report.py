@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from signal import Signals
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,7 @@ from perdure_operator.decide import Phase
 from perdure_operator.local.attempt import AttemptRecord
 from perdure_operator.local.prove import Proof
 from perdure_operator.local.runner import Outcome
+from perdure_operator.local.wording import counted, shown_path
 
 
 def print_report(outcome: Outcome, console: Console) -> None:
@@ -30,12 +32,11 @@ def print_verdict(proof: Proof, console: Console) -> None:
 
 
 def _attempts(outcome: Outcome) -> Table:
-    spec = outcome.plan.job
-    table = Table(title=f"{spec.metadata.name}, run {spec.spec.run}", title_justify="left")
-    for name in ("attempt", "ended", "counted as", "disturbance"):
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("#", "ended", "counted as", "disturbed by"):
         table.add_column(name, overflow="fold")
-    for name in ("trained", "replayed", "checkpoints", "seconds"):
-        table.add_column(name, justify="right")
+    for name in ("trained", "replayed", "saved", "time"):
+        table.add_column(name, justify="right", no_wrap=True)
     for record in outcome.attempts:
         table.add_row(*_row(record))
     return table
@@ -44,19 +45,27 @@ def _attempts(outcome: Outcome) -> Table:
 def _row(record: AttemptRecord) -> Iterator[str]:
     end, status = record.end, _status(record)
     yield str(end.attempt)
-    yield end.description
+    yield _ended(record)
     yield record.counted
     yield _disturbance(record)
     since = "" if end.ending else "≥ "
     yield from (f"{since}{n}" for n in (status.steps_trained, status.steps_replayed))
     yield f"{since}{status.checkpoints}"
-    yield f"{record.seconds:.1f}"
+    yield f"{record.seconds:.1f} s"
 
 
 def _disturbance(record: AttemptRecord) -> str:
-    if record.disturbance is None:
+    if record.disturbance is None or not record.disturbed:
         return ""
-    return f"{record.disturbance}{'' if record.disturbed else ' (not fired)'}"
+    return f"{record.disturbance.kind} {record.disturbance.amount}"
+
+
+def _ended(record: AttemptRecord) -> str:
+    """The exit code with the trainer's reason, or the signal."""
+    end = record.end
+    if end.exit_code is None and end.signal is not None:
+        return Signals(end.signal).name
+    return f"{end.code} {end.ending.reason}" if end.ending else str(end.code)
 
 
 def _status(record: AttemptRecord) -> Status:
@@ -69,13 +78,14 @@ def summary(outcome: Outcome) -> Iterator[str]:
     trained = sum(status.steps_trained for status in statuses)
     replayed = sum(status.steps_replayed for status in statuses)
     since = "" if all(record.end.ending for record in outcome.attempts) else "at least "
-    yield f"steps: {since}{trained} trained and {replayed} replayed in {len(statuses)} attempt(s)"
+    attempts = counted(len(statuses), "attempt")
+    yield f"steps: {since}{trained} trained and {replayed} replayed in {attempts}"
     yield _checkpoints(statuses)
     yield "time: " + ", ".join(f"{name} {value:.1f} s" for name, value in where_time_went(outcome))
     yield from _not_fired(outcome)
     notices = {(notice.kind, notice.message): None for s in statuses for notice in s.notices}
     yield from (f"note {kind}: {message}" for kind, message in notices)
-    yield f"logs: {outcome.plan.logs}"
+    yield f"logs: {shown_path(outcome.plan.logs)}"
 
 
 def _checkpoints(statuses: list[Status]) -> str:

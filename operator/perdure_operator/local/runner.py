@@ -68,6 +68,7 @@ def _wait(decision: Decision, plan: Plan, around: Surroundings, started: float) 
             return instead
         if now >= until:
             break
+        around.display.waiting(decision.start_attempt, until - now)
         time.sleep(min(_LOOK_SECONDS, until - now))
     return decision
 

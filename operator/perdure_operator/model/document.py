@@ -64,7 +64,7 @@ def _is_empty(node: yaml.Node | None) -> bool:
 def _sentence(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    return f"expected YAML{where}. Received: {getattr(error, 'problem', None) or error}."
+    return f"not YAML{where}: {getattr(error, 'problem', None) or error}."
 
 
 def _construct(node: yaml.Node) -> Any:

@@ -32,8 +32,16 @@ _KINDS = {
 
 
 def sentences(error: ValidationError, root: type[BaseModel]) -> list[str]:
-    """One line per error: the field's path, what was expected, what was received, what to do."""
-    return [_sentence(detail, root) for detail in error.errors(include_url=False)]
+    """One line per error: the field's path, what was expected, what was received, what to do.
+
+    Keys that are no strings are left to the reading of the document, which knows their lines.
+    """
+    details = error.errors(include_url=False)
+    return [_sentence(detail, root) for detail in details if not _is_of_a_key(detail)]
+
+
+def _is_of_a_key(detail: ErrorDetails) -> bool:
+    return detail["type"] == "invalid_key" or "[key]" in detail["loc"]
 
 
 def _sentence(detail: ErrorDetails, root: type[BaseModel]) -> str:

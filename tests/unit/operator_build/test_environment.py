@@ -1,0 +1,148 @@
+"""What a trainer is given follows from the spec."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from perdure.contract import environment as names
+from perdure.contract.environment import Every, Keep
+from perdure_operator.build import Attempt, expand, trainer_environment
+from perdure_operator.build.environment import seed, threads
+from perdure_operator.model import TrainingJob
+from perdure_operator.model.job import Metadata
+from perdure_operator.model.pod import Resources
+
+
+def job(**spec: object) -> TrainingJob:
+    return TrainingJob.model_validate(
+        {
+            "apiVersion": "perdure.dev/v1alpha1",
+            "kind": "TrainingJob",
+            "metadata": {"name": "digits"},
+            "spec": {"command": ["python", "train.py"], **spec},
+        }
+    )
+
+
+def environment(**spec: object) -> dict[str, str]:
+    return trainer_environment(job(**spec), Attempt(3, "file:///state", 9001, "/tmp/message"))
+
+
+def test_environment_of_the_smallest_manifest():
+    given = environment()
+    assert given.pop(names.PROGRAM)
+    assert given == {
+        "PERDURE_STORE": "file:///state",
+        "PERDURE_JOB": "default/digits/1",
+        "PERDURE_EVERY": "auto",
+        "PERDURE_KEEP": "last=3",
+        "PERDURE_ATTEMPT": "3",
+        "PERDURE_SEED": "999948395",
+        "PERDURE_THREADS": "4",
+        "PERDURE_GRACE": "30",
+        "PERDURE_METRICS_PORT": "9001",
+        "PERDURE_TERMINATION_LOG": "/tmp/message",
+    }
+
+
+def test_every_variable_is_one_of_the_contract():
+    given = environment(**{"continue": True, "callbacks": [{"name": "TerminateOnNaN"}]})
+    assert set(given) == names.ALL - {names.STORE_DEADLINE}
+
+
+@pytest.mark.parametrize(
+    ("interval", "every"),
+    [
+        ({}, Every()),
+        ({"mode": "Steps", "value": 500}, Every("steps", 500)),
+        ({"mode": "Seconds", "value": 30}, Every("s", 30)),
+        ({"mode": "Epochs", "value": 1}, Every("epochs", 1)),
+    ],
+)
+def test_interval_is_what_the_library_parses(interval, every):
+    given = environment(checkpoint={"interval": interval})
+    assert Every.parse(given[names.EVERY]) == every
+
+
+@pytest.mark.parametrize(
+    ("keep", "parsed"),
+    [
+        ({}, Keep(3)),
+        ({"last": 5}, Keep(5)),
+        ({"best": {"monitor": "val_loss"}}, Keep(3, "val_loss", "min")),
+        ({"last": 1, "best": {"monitor": "accuracy", "mode": "max"}}, Keep(1, "accuracy", "max")),
+    ],
+)
+def test_keep_is_what_the_library_parses(keep, parsed):
+    assert Keep.parse(environment(checkpoint={"keep": keep})[names.KEEP]) == parsed
+
+
+def test_callbacks_are_json():
+    callback = {"name": "EarlyStopping", "args": {"patience": 3, "baseline": None}}
+    assert json.loads(environment(callbacks=[callback])[names.CALLBACKS]) == [callback]
+
+
+@pytest.mark.parametrize(
+    ("resources", "cores"),
+    [
+        ({}, names.DEFAULT_THREADS),
+        ({"limits": {"cpu": 2}}, 2),
+        ({"limits": {"cpu": "1500m"}}, 2),
+        ({"requests": {"cpu": "100m"}}, 1),
+        ({"limits": {"cpu": 4}, "requests": {"cpu": 1}}, 4),
+        ({"limits": {"nvidia.com/gpu": 1}}, names.DEFAULT_THREADS),
+        ({"limits": {"cpu": 0}}, 1),
+    ],
+)
+def test_threads(resources, cores):
+    assert threads(Resources.model_validate(resources)) == cores
+
+
+def test_seed_is_of_the_name_and_not_of_the_run():
+    assert environment(run="1")[names.SEED] == environment(run="2")[names.SEED]
+    assert seed(Metadata(name="a")) != seed(Metadata(name="b"))
+    assert seed(Metadata(name="a", namespace="x")) != seed(Metadata(name="a", namespace="y"))
+    assert all(0 <= seed(Metadata(name=f"job-{n}")) < 2**31 for n in range(200))
+
+
+@pytest.mark.parametrize(
+    ("change", "is_another_program"),
+    [
+        ({"image": "digits:2"}, True),
+        ({"command": ["python", "other.py"]}, True),
+        ({"args": ["--epochs", "3"]}, True),
+        ({"env": [{"name": "A", "value": "1"}]}, True),
+        ({"run": "2"}, False),
+        ({"retries": {"failures": 9}}, False),
+        ({"checkpoint": {"keep": {"last": 9}}}, False),
+    ],
+    ids=lambda change: next(iter(change)) if isinstance(change, dict) else "",
+)
+def test_program(change, is_another_program):
+    assert (
+        environment(**change)[names.PROGRAM] != environment()[names.PROGRAM]
+    ) is is_another_program
+
+
+def test_files_belong_to_the_program():
+    digests = {
+        trainer_environment(job(), Attempt(1, "file:///state", program_files=files))[names.PROGRAM]
+        for files in ({}, {"train.py": "1"}, {"train.py": "2"})
+    }
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expanded"),
+    [
+        ("--level=$(LEVEL)", "--level=3"),
+        ("$(LEVEL)$(LEVEL)", "33"),
+        ("$(OTHER)", "$(OTHER)"),
+        ("$$(LEVEL)", "$(LEVEL)"),
+        ("$LEVEL", "$LEVEL"),
+    ],
+)
+def test_expand(text, expanded):
+    assert expand(text, {"LEVEL": "3"}) == expanded
