@@ -25,3 +25,10 @@ def __getattr__(name: str) -> Any:
     module_name, attribute = _LAZY[name]
     module = importlib.import_module(module_name)
     return module if attribute is None else getattr(module, attribute)
+
+
+if environment.ATTEMPT in os.environ:
+    # A managed process: seed, threads and flags must be fixed before TensorFlow starts.
+    from perdure.managed import prepare
+
+    prepare()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from perdure.contract.exits import ExitCode, Reason
+from perdure.contract.status import Ending
 
 
 class TrainerExit(SystemExit):
@@ -19,6 +20,10 @@ class TrainerExit(SystemExit):
     def __init__(self, message: str) -> None:
         super().__init__(int(self.exit_code))
         self.message = message
+
+    def ending(self) -> Ending:
+        """What the status says of this exit."""
+        return Ending(self.exit_code, self.reason, self.message)
 
     def __str__(self) -> str:
         return self.message

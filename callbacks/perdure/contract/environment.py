@@ -53,7 +53,9 @@ class Job:
     def parse(cls, text: str) -> Job:
         """Parse `namespace/name/run`."""
         parts = text.split("/")
-        if len(parts) != 3 or not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", p) for p in parts):
+        if len(parts) != 3 or not all(
+            re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", p) for p in parts
+        ):
             raise InvalidSetting(
                 f"{JOB}: expected namespace/name/run, each of letters, digits, '.', '_' and '-'. "
                 f"Received: {text!r}."
@@ -120,7 +122,9 @@ def number(environ: Mapping[str, str], name: str, default: float, *, least: floa
     except ValueError:
         value = float("nan")
     if not value >= least:
-        raise InvalidSetting(f"{name}: expected a number of at least {least:g}. Received: {text!r}.")
+        raise InvalidSetting(
+            f"{name}: expected a number of at least {least:g}. Received: {text!r}."
+        )
     return value
 
 

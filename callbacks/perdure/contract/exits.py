@@ -49,9 +49,12 @@ def counted_as(exit_code: int, *, has_message: bool) -> Counted:
         return Counted.NOTHING
     if not has_message:
         return Counted.FAILURE
-    return {
-        ExitCode.STORE_UNREACHABLE: Counted.INFRASTRUCTURE,
-        ExitCode.RESUME: Counted.PREEMPTION,
-        ExitCode.DIVERGED: Counted.DIVERGENCE,
-        ExitCode.STOPPED: Counted.NOTHING,
-    }.get(exit_code, Counted.FAILURE)  # type: ignore[call-overload, no-any-return]
+    return _COUNTED.get(exit_code, Counted.FAILURE)
+
+
+_COUNTED: dict[int, Counted] = {
+    ExitCode.STORE_UNREACHABLE: Counted.INFRASTRUCTURE,
+    ExitCode.RESUME: Counted.PREEMPTION,
+    ExitCode.DIVERGED: Counted.DIVERGENCE,
+    ExitCode.STOPPED: Counted.NOTHING,
+}

@@ -17,35 +17,62 @@ class MetricName(NamedTuple):
 
 
 STEPS = MetricName("perdure_train_steps_total", "counter", "Train steps computed by this attempt.")
-REPLAYED = MetricName("perdure_train_replayed_steps_total", "counter", "Train steps whose data was replayed.")
+REPLAYED = MetricName(
+    "perdure_train_replayed_steps_total", "counter", "Train steps whose data was replayed."
+)
 STEP = MetricName("perdure_train_step", "gauge", "Train step of the lineage that was reached.")
 EPOCH = MetricName("perdure_train_epoch", "gauge", "Epoch that is being trained, from 0.")
-VALUE = MetricName("perdure_train_value", "gauge", "Newest value of each entry of the training log.", ("metric",))
-LEARNING_RATE = MetricName("perdure_train_learning_rate", "gauge", "Learning rate in force.")
-LAST_STEP_TIME = MetricName("perdure_train_last_step_timestamp_seconds", "gauge", "When the newest step ended.")
-ACTIVITY_SECONDS = MetricName(
-    "perdure_train_activity_seconds_total", "counter", "Seconds of this attempt by activity.", ("activity",)
+VALUE = MetricName(
+    "perdure_train_value", "gauge", "Newest value of each entry of the training log.", ("metric",)
 )
-CHECKPOINTS = MetricName("perdure_checkpoints_total", "counter", "Checkpoints committed by this attempt.")
-CHECKPOINT_FAILURES = MetricName("perdure_checkpoint_failures_total", "counter", "Saves that did not commit.")
-CHECKPOINT_STEP = MetricName("perdure_checkpoint_step", "gauge", "Step of the last committed checkpoint.")
+LEARNING_RATE = MetricName("perdure_train_learning_rate", "gauge", "Learning rate in force.")
+LAST_STEP_TIME = MetricName(
+    "perdure_train_last_step_timestamp_seconds", "gauge", "When the newest step ended."
+)
+ACTIVITY_SECONDS = MetricName(
+    "perdure_train_activity_seconds_total",
+    "counter",
+    "Seconds of this attempt by activity.",
+    ("activity",),
+)
+CHECKPOINTS = MetricName(
+    "perdure_checkpoints_total", "counter", "Checkpoints committed by this attempt."
+)
+CHECKPOINT_FAILURES = MetricName(
+    "perdure_checkpoint_failures_total", "counter", "Saves that did not commit."
+)
+CHECKPOINT_STEP = MetricName(
+    "perdure_checkpoint_step", "gauge", "Step of the last committed checkpoint."
+)
 CHECKPOINT_TIME = MetricName(
     "perdure_checkpoint_timestamp_seconds", "gauge", "When the last checkpoint was committed."
 )
-CHECKPOINT_BYTES = MetricName("perdure_checkpoint_bytes", "gauge", "Size of the last committed checkpoint.")
-CHECKPOINT_SENT = MetricName("perdure_checkpoint_sent_bytes_total", "counter", "Bytes of chunks sent to the store.")
+CHECKPOINT_BYTES = MetricName(
+    "perdure_checkpoint_bytes", "gauge", "Size of the last committed checkpoint."
+)
+CHECKPOINT_SENT = MetricName(
+    "perdure_checkpoint_sent_bytes_total", "counter", "Bytes of chunks sent to the store."
+)
 CHECKPOINT_BLOCKED = MetricName(
-    "perdure_checkpoint_blocked_seconds_total", "counter", "Seconds that the train loop waited for saves."
+    "perdure_checkpoint_blocked_seconds_total",
+    "counter",
+    "Seconds that the train loop waited for saves.",
 )
 CHECKPOINT_DURATION = MetricName(
-    "perdure_checkpoint_duration_seconds", "gauge", "How long the last save took, in the background."
+    "perdure_checkpoint_duration_seconds",
+    "gauge",
+    "How long the last save took, in the background.",
 )
 UNCOMMITTED_SINCE = MetricName(
-    "perdure_checkpoint_failing_since_timestamp_seconds", "gauge",
+    "perdure_checkpoint_failing_since_timestamp_seconds",
+    "gauge",
     "Since when saves have failed; 0 while they succeed.",
 )
 INFO = MetricName(
-    "perdure_train_info", "gauge", "Facts of the attempt.", ("job", "attempt", "keras", "tensorflow")
+    "perdure_train_info",
+    "gauge",
+    "Facts of the attempt.",
+    ("job", "attempt", "keras", "tensorflow"),
 )
 
 ALL = tuple(value for value in globals().values() if isinstance(value, MetricName))

@@ -45,7 +45,9 @@ class Request:
         """
         document = json.loads(text)
         if not isinstance(document, dict) or not isinstance(document.get("id"), int):
-            raise ValueError(f"request: expected an object with a whole number id. Received: {text!r}.")
+            raise ValueError(
+                f"request: expected an object with a whole number id. Received: {text!r}."
+            )
         verbs = [verb.value for verb in Verb]
         if document.get("verb") not in verbs:
             raise ValueError(

@@ -7,6 +7,7 @@ message (at most 4 KiB) when the process ends.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
@@ -152,12 +153,16 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else "..." + text[-length:]
 
 
-_SHORTENINGS = (
+_SHORTENINGS: tuple[Callable[[Status], Status], ...] = (
     lambda s: replace(s, metrics=s.metrics[:12]),
     lambda s: replace(s, notices=tuple(Notice(n.kind, n.message[:160]) for n in s.notices[:6])),
-    lambda s: replace(s, ending=s.ending and replace(s.ending, message=_cut(s.ending.message, 900))),
+    lambda s: replace(
+        s, ending=s.ending and replace(s.ending, message=_cut(s.ending.message, 900))
+    ),
     lambda s: replace(s, metrics=(), notices=()),
-    lambda s: replace(s, ending=s.ending and replace(s.ending, message=_cut(s.ending.message, 200))),
+    lambda s: replace(
+        s, ending=s.ending and replace(s.ending, message=_cut(s.ending.message, 200))
+    ),
 )
 
 
@@ -179,7 +184,11 @@ def _camel_name(name: str) -> str:
 
 def _known(cls: type, document: dict[str, Any]) -> dict[str, Any]:
     """The fields of dataclass `cls` in `document`; keys of a newer writer are passed over."""
-    return {f.name: document[_camel_name(f.name)] for f in fields(cls) if _camel_name(f.name) in document}
+    return {
+        f.name: document[_camel_name(f.name)]
+        for f in fields(cls)
+        if _camel_name(f.name) in document
+    }
 
 
 def _status(document: dict[str, Any]) -> Status:

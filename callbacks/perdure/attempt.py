@@ -1,0 +1,235 @@
+"""The attempt that this process is: settings, lineage, saver and status, made once.
+
+`prepare` runs at `import perdure` in a managed process: it reads the lineage and fixes seed and
+threads before TensorFlow starts. `begin` runs at the first `perdure.callbacks(...)`: it appends the
+`start` record, which fences every earlier process.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from perdure import determinism, endings, server
+from perdure.board import Board, say
+from perdure.contract.environment import InvalidSetting
+from perdure.contract.exits import ExitCode, Reason
+from perdure.contract.status import Ending, Kind
+from perdure.determinism import Fixed
+from perdure.errors import Fenced, Refused, StoreUnreachable, TrainerExit
+from perdure.interval import Measured, Progress, Schedule
+from perdure.lineage.lineage import Lineage, Point, next_run
+from perdure.lineage.log import WriterFenced
+from perdure.lineage.records import RecordKind
+from perdure.lineage.writer import CheckpointWriter
+from perdure.saver import Saver
+from perdure.settings import Settings
+from perdure.signals import Watcher
+from perdure.store import StoreError, Unavailable, check, open_store, until_deadline
+
+
+class Attempt:
+    """Everything of this process that is not inside a `fit`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.board = Board(str(settings.job), settings.attempt)
+        self.signals = Watcher(settings.grace_seconds, self.end)
+        self.saver: Saver | None = None
+        self.versions = {"keras": "", "tensorflow": ""}
+        self.has_begun = False
+        self.already_finished = False
+        self.steps = 0
+        self._fits = 0
+        self._is_past_lineage = False
+        endings.watch(self)
+        server.start(self)
+        with self.exits():
+            self._store = open_store(settings.store)
+            self.store = until_deadline(self._store, settings.store_deadline_seconds)
+            job = settings.job if settings.job_is_given else next_run(self.store, settings.job)
+            self.board.set(job=str(job))
+            self.lineage = Lineage(self.store, job, settings.attempt, self._damaged)
+            self.fixed = self._fixed()
+            self.writer = CheckpointWriter(self.lineage.log, settings.keep)
+
+    def _damaged(self, message: str) -> None:
+        self.board.notice(Kind.CHECKPOINT_DAMAGED, message)
+
+    def _fixed(self) -> Fixed:
+        """The lineage's seed and threads; its first attempt decides them."""
+        start = self.lineage.start
+        known = Fixed(**start["fixed"]) if start else None
+        if not self.settings.managed:
+            return known or Fixed(secrets.randbelow(determinism.SEED_LIMIT), 0)
+        asked = Fixed.from_environ(os.environ)
+        if known is not None and known != asked:
+            changes = determinism.differences(_texts(known), _texts(asked))
+            self.board.notice(
+                Kind.ENVIRONMENT_CHANGED,
+                f"this attempt was told other values than the lineage began with, which keeps its own "
+                f"({'; '.join(changes)}); use a new spec.run to change them",
+            )
+        return known or asked
+
+    def prepare(self) -> None:
+        """Fix what decides the bits, before the script builds its model and data."""
+        for problem in determinism.fix(self.fixed):
+            self.board.notice(Kind.ENVIRONMENT_CHANGED, problem)
+
+    def begin(self) -> None:
+        """Take over the lineage, or find that there is nothing to do."""
+        self.has_begun = True
+        program = determinism.program_fingerprint(os.environ)
+        environment = determinism.environment_fingerprint()
+        self.versions = {name: environment[name] for name in self.versions}
+        with self.exits():
+            self._compare(program, environment)
+            if not self.already_finished:
+                self._claim({"program": program, "environment": environment})
+            self.lineage.adopt_all(self.writer)
+        self.lineage.log.write_store = self._store  # the saver has its own way of trying again
+        self.saver = Saver(self.writer, self.board)
+        self.schedule = Schedule(self.settings.every, Progress(time.monotonic()))
+        between = self.lineage.seconds_between_interruptions()
+        if between is not None:
+            self.schedule.measured = Measured(between_interruptions=between)
+
+    def _compare(self, program: dict[str, str], environment: dict[str, str]) -> None:
+        start = self.lineage.start
+        if start is None:
+            return
+        changed = "; ".join(determinism.differences(start["program"], program))
+        if self.lineage.is_finished and not self.settings.continues:
+            self._find_finished(changed)
+        elif changed:
+            self.board.notice(
+                Kind.PROGRAM_CHANGED,
+                f"the program is not the one that this lineage was trained with before, so the result "
+                f"need not be that of an undisturbed run ({changed})",
+            )
+        moved = "; ".join(determinism.differences(start["environment"], environment))
+        if moved:
+            self.board.notice(
+                Kind.ENVIRONMENT_CHANGED,
+                f"this attempt runs elsewhere than the one before, so its bits may differ from an "
+                f"undisturbed run's ({moved})",
+            )
+
+    def _find_finished(self, changed: str) -> None:
+        job = self.board.status().job
+        if changed:
+            raise Refused(
+                f"{job} has finished, and its program has changed since ({changed}). Expected: a new "
+                f"run (spec.run, PERDURE_JOB), or spec.continue: true (PERDURE_CONTINUE) to train on."
+            )
+        self.already_finished = True
+        say(f"{job} has finished already and the program is the same: nothing is trained")
+
+    def _claim(self, body: dict[str, Any]) -> None:
+        honoured = check(self.store, f"{self.lineage.log.prefix}/probe")
+        if not honoured:
+            self.board.notice(
+                Kind.CONDITIONAL_WRITES_IGNORED,
+                "the store ignores If-None-Match, so an older process of this lineage cannot be kept "
+                "from writing: make sure that there is only one",
+            )
+        if self.lineage.is_finished:
+            self.lineage.reopen()
+        self.lineage.claim({"fixed": asdict(self.fixed), **body})
+
+    def next_fit(self) -> int:
+        """The number of the `fit` that begins, from 0."""
+        self._fits += 1
+        return self._fits - 1
+
+    def point_for(self, fit: int) -> Point | None:
+        """Where fit number `fit` goes on from; None once one of them has not ended in the lineage."""
+        point = None if self._is_past_lineage else self.lineage.point_for(fit)
+        self._is_past_lineage |= point is None or not point.is_final
+        if self._is_past_lineage and self.already_finished:
+            raise Refused(
+                f"this lineage has finished, and the end of its fit number {fit} cannot be read. "
+                f"Expected: a new run (spec.run, PERDURE_JOB), or spec.continue: true to train again."
+            )
+        return point
+
+    def finish(self) -> None:
+        """The program has ended well: close the lineage."""
+        trained = self.has_begun and bool(self.lineage.log.index.finals)
+        digest = self.lineage.result_digest() if trained else None
+        if trained and not self.already_finished:
+            self.lineage.log.write_store = self.store
+            self.lineage.log.append(RecordKind.FINISHED, {"digest": digest})
+        reason = Reason.ALREADY_FINISHED if self.already_finished else Reason.FINISHED
+        self.end(Ending(ExitCode.FINISHED, reason, digest=digest))
+
+    @contextmanager
+    def exits(self) -> Iterator[None]:
+        """Turn what the store or the lineage fails with into the exit that stands for it, and note it."""
+        try:
+            yield
+        except TrainerExit as leaving:
+            self.end(leaving.ending())
+            raise
+        except Unavailable as error:
+            raise self._noted(StoreUnreachable(str(error))) from error
+        except WriterFenced as error:
+            raise self._noted(Fenced(str(error))) from error
+        except (StoreError, InvalidSetting, ValueError) as error:
+            raise self._noted(Refused(str(error))) from error
+
+    def _noted(self, leaving: TrainerExit) -> TrainerExit:
+        self.end(leaving.ending())
+        return leaving
+
+    def end(self, ending: Ending) -> None:
+        """Write the ending where it is looked for; the first one counts."""
+        if self.board.end(ending) and ending.code != ExitCode.FINISHED:
+            say(f"{ending.reason} (exit code {int(ending.code)}): {ending.message}")
+        write_termination_message(self.settings, self.board)
+
+
+def write_termination_message(settings: Settings, board: Board) -> None:
+    """Leave the status where the container's termination message is read."""
+    if settings.termination_log is not None:
+        settings.termination_log.write_text(board.status().to_termination_message())
+
+
+def _texts(fixed: Fixed) -> dict[str, str]:
+    return {name: str(value) for name, value in asdict(fixed).items()}
+
+
+_lock = threading.Lock()
+_current: Attempt | None = None
+
+
+def current() -> Attempt:
+    """The attempt of this process, opened at first use."""
+    global _current  # noqa: PLW0603 - a process is one attempt
+    with _lock:
+        if _current is None:
+            _current = Attempt(_settings())
+        return _current
+
+
+def begun() -> Attempt:
+    """The attempt of this process with its lineage taken over."""
+    attempt = current()
+    if not attempt.has_begun:
+        attempt.begin()
+    return attempt
+
+
+def _settings() -> Settings:
+    try:
+        return Settings.from_environ(os.environ)
+    except InvalidSetting as error:
+        say(f"{Reason.REFUSED} (exit code {int(ExitCode.REFUSED)}): {error}")
+        raise Refused(str(error)) from error

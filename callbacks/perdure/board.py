@@ -1,0 +1,131 @@
+"""The notice board of an attempt: what it is doing, counted and timed, for status and metrics.
+
+Written by the training thread and the saver, read by the HTTP server: every access takes the lock.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from perdure.contract.status import Activity, Ending, Metric, Notice, Status
+
+
+class Board:
+    """Holds the attempt's `Status`; every second of the attempt is booked to one activity."""
+
+    def __init__(self, job: str, attempt: int) -> None:
+        self._lock = threading.RLock()
+        self._status = Status(job=job, attempt=attempt)
+        self._seconds: dict[str, float] = {}
+        self._since = time.monotonic() - _process_age()
+        self._rate_mark = (time.monotonic(), 0)
+        self.last_step_time = 0.0
+
+    def status(self) -> Status:
+        """The status document as of now."""
+        with self._lock:
+            self._book()
+            seconds = {kind: round(value, 3) for kind, value in self._seconds.items()}
+            return replace(self._status, seconds=seconds)
+
+    def set(self, **values: Any) -> None:
+        """Set fields of the status."""
+        with self._lock:
+            self._status = replace(self._status, **values)
+
+    def _book(self) -> None:
+        now = time.monotonic()
+        kind = str(self._status.activity)
+        self._seconds[kind] = self._seconds.get(kind, 0.0) + now - self._since
+        self._since = now
+
+    def enter(self, activity: Activity) -> str:
+        """Begin `activity`; returns the one before."""
+        with self._lock:
+            before = self._status.activity
+            if before != activity:
+                self._book()
+                self._status = replace(self._status, activity=activity)
+            return before
+
+    @contextmanager
+    def during(self, activity: Activity) -> Iterator[None]:
+        """`activity`, and afterwards again what was before."""
+        before = self.enter(activity)
+        try:
+            yield
+        finally:
+            self.enter(Activity(before))
+
+    def stepped(self, *, fit: int, epoch: int, step: int, trained: int) -> None:
+        """The train loop has reached `step` of the lineage, `trained` of them computed just now."""
+        now = time.monotonic()
+        self.last_step_time = time.time()
+        with self._lock:
+            done = self._status.steps_trained + trained
+            self._status = replace(
+                self._status, fit=fit, epoch=epoch, step=step, steps_trained=done
+            )
+            since, before = self._rate_mark
+            if now - since >= 1.0:
+                rate = round((done - before) / (now - since), 2)
+                self._status = replace(self._status, steps_per_second=rate)
+                self._rate_mark = (now, done)
+
+    def replayed(self, *, fit: int, epoch: int, step: int, count: int) -> None:
+        """The walk has passed over `count` more steps without computing them."""
+        with self._lock:
+            done = self._status.steps_replayed + count
+            self._status = replace(
+                self._status, fit=fit, epoch=epoch, step=step, steps_replayed=done
+            )
+
+    def logged(self, logs: dict[str, float]) -> None:
+        """Newest values of the training log."""
+        with self._lock:
+            values = {metric.name: metric.value for metric in self._status.metrics}
+            values |= {name: repr(value) for name, value in logs.items()}
+            metrics = tuple(Metric(name, value) for name, value in values.items())
+            self._status = replace(self._status, metrics=metrics)
+
+    def notice(self, kind: str, message: str) -> None:
+        """Say something once per attempt: on standard error and in the status."""
+        notice = Notice(kind, message)
+        with self._lock:
+            if notice in self._status.notices:
+                return
+            self._status = replace(self._status, notices=(*self._status.notices, notice))
+        say(f"{kind}: {message}")
+
+    def end(self, ending: Ending) -> bool:
+        """How the process ends; the first ending stays, and True says that this was it."""
+        with self._lock:
+            if self._status.ending is not None:
+                return False
+            self._status = replace(self._status, ending=ending)
+            return True
+
+
+def say(sentence: str) -> None:
+    """Tell the person who reads the log."""
+    sys.stderr.write(f"perdure: {sentence}\n")
+    sys.stderr.flush()
+
+
+def _process_age() -> float:
+    """Seconds since this process was started, so that imports are booked too; 0 where unknown."""
+    try:
+        with open("/proc/self/stat") as stat:
+            started_ticks = float(stat.read().rsplit(")", 1)[1].split()[19])
+        with open("/proc/uptime") as uptime:
+            now = float(uptime.read().split()[0])
+    except OSError:
+        return 0.0
+    return max(0.0, now - started_ticks / os.sysconf("SC_CLK_TCK"))

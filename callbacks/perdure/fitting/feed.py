@@ -1,0 +1,175 @@
+"""The data side of a walk: which batches are pulled, passed over, or owed.
+
+A step that is not computed need not pull its batch at once. The number of steps passed over is
+remembered per iterator and pulled when training goes on; an iterator that is replaced at the end of its
+epoch is then never pulled at all. What keeps state across epochs is pulled step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from perdure import keras_internals
+from perdure.data import Source
+from perdure.keras_internals import KeyedArrayAdapter
+from perdure.lineage.digest import digest_of
+
+FINGERPRINT_ELEMENTS = 4096
+
+
+class Feed:
+    """Batches for one of the model's functions, from the iterators that Keras makes."""
+
+    def __init__(self, epoch_iterator: Any) -> None:
+        adapter = epoch_iterator.data_adapter
+        self._epoch_iterator = epoch_iterator
+        self._source = adapter if isinstance(adapter, Source) else None
+        self._keyed = adapter if isinstance(adapter, KeyedArrayAdapter) else None
+        self.is_python = type(adapter).__name__ not in (
+            "ArrayDataAdapter", "TFDatasetAdapter", "KeyedArrayAdapter"
+        ) and self._source is None  # fmt: skip
+        self.unseeded, keeps_state = _traits(adapter)
+        self._pulls_all = self.is_python or keeps_state
+        self._iterator: Any = None
+        self._source_iterator: Iterator[Any] | None = None
+        self._epoch = self._drawn_in = 0
+        self._owed = self._owed_before_epoch = 0
+        self._first: Any = None
+
+    def belongs_to(self, epoch_iterator: Any) -> bool:
+        """Whether this feed was made for `epoch_iterator`."""
+        return epoch_iterator is self._epoch_iterator
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Epoch `epoch` begins: sources and keyed orders follow it."""
+        self._epoch = epoch
+        self._owed_before_epoch = self._owed
+        self._first = self._source_iterator = None
+        if self._keyed is not None:
+            self._keyed.epoch.assign(epoch)
+
+    @property
+    def is_persistent(self) -> bool:
+        """Whether Keras keeps one iterator over epochs."""
+        return bool(self._epoch_iterator.steps_per_epoch)
+
+    def _see(self, iterator: Any) -> None:
+        if iterator is not self._iterator:
+            self._iterator, self._drawn_in = iterator, self._epoch
+            self._owed = self._owed_before_epoch = 0
+
+    def skip(self, iterator: Any, count: int) -> None:
+        """Pass over `count` batches.
+
+        Raises:
+            StopIteration: the epoch has no more batches.
+        """
+        self._see(iterator)
+        if self._epoch_iterator.num_batches is None:
+            self._pull_to_the_end(count)
+        elif self._source is None:
+            self._owed += count
+            if self._pulls_all:
+                self.settle(lambda: None)
+
+    def _pull_to_the_end(self, count: int) -> None:
+        """Only pulling tells where an epoch of unknown length ends."""
+        self._note_first(pull(self._walking(), count)[0])
+
+    def _walking(self) -> Any:
+        if self._source is None:
+            return self._iterator
+        if self._source_iterator is None:
+            self._source_iterator = iter(self._source.dataset(self._epoch))
+        return self._source_iterator
+
+    def settle(self, on_pull: Callable[[], None]) -> None:
+        """Pull what is owed, in the order in which the dead run's iterator drew it."""
+        if self._owed and self._keyed is not None:
+            self._keyed.epoch.assign(self._drawn_in)
+        while self._owed:
+            batch = next(self._iterator)
+            if self._owed_before_epoch == 0:
+                self._note_first(batch)
+            self._owed -= 1
+            self._owed_before_epoch = max(0, self._owed_before_epoch - 1)
+            on_pull()
+        if self._keyed is not None:
+            self._keyed.epoch.assign(self._epoch)
+
+    def _note_first(self, batch: Any) -> None:
+        if self._first is None:
+            self._first = batch
+
+    def first_of_epoch(self) -> str | None:
+        """The fingerprint of the epoch's first batch, None if it was not pulled here."""
+        if self._source is not None and self._first is None:
+            self._first = next(iter(self._source.dataset(self._epoch)), None)
+        return None if self._first is None else fingerprint(self._first)
+
+    def take_first(self, iterator: Any, count: int) -> Any:
+        """Pull the epoch's first `count` batches and give an iterator that yields them again.
+
+        Raises:
+            StopIteration: the epoch has no batches.
+        """
+        own = self.live(iterator, 0)
+        batches = pull(own, count)
+        self._note_first(batches[0])
+        return _again(batches, own.element_spec)
+
+    def live(self, iterator: Any, batch: int) -> Any:
+        """The iterator whose next batch is batch number `batch` (from 0) of this epoch."""
+        self._see(iterator)
+        if self._source is None:
+            self.settle(lambda: None)
+            return iterator
+        if self._source_iterator is None or self._owed:
+            self._source_iterator = iter(self._source.dataset(self._epoch, batch))
+        return self._source_iterator
+
+    def restart(self) -> None:
+        """Forget the walk's own iterator of a source: the next step seeks."""
+        self._source_iterator = None
+
+
+def _traits(adapter: Any) -> tuple[tuple[str, ...], bool]:
+    """What cannot be had again in the pipeline, and whether it keeps state across epochs."""
+    if type(adapter).__name__ != "TFDatasetAdapter":
+        return (), False
+    traits = keras_internals.pipeline_traits(adapter.get_tf_dataset())
+    return traits.unseeded, traits.keeps_state_across_epochs
+
+
+def pull(iterator: Any, count: int) -> list[Any]:
+    """Up to `count` batches, eagerly.
+
+    Raises:
+        StopIteration: there is none.
+    """
+    batches = [batch for _, batch in zip(range(count), iterator, strict=False)]
+    if not batches:
+        raise StopIteration
+    return batches
+
+
+def _again(batches: list[Any], spec: Any) -> Any:
+    """An iterator over `batches` with the element spec of the one they came from (so that the traced
+    step is the same).
+    """
+    return iter(tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec))
+
+
+def fingerprint(batch: Any) -> str:
+    """A digest of a sample of the values in `batch`, with shapes and types."""
+    parts = []
+    for tensor in tf.nest.flatten(batch, expand_composites=True):
+        array = np.asarray(tensor)
+        flat = array.reshape(-1)
+        sample = flat[:: max(1, flat.size // FINGERPRINT_ELEMENTS)]
+        parts += [array.dtype.str, str(array.shape), sample.tobytes().hex()]
+    return digest_of(parts)

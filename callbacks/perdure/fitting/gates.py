@@ -1,0 +1,81 @@
+"""Gates around the user's callbacks: closed while a resumed `fit` walks through what the dead run did.
+
+Hooks that ran before the kill must not run again; their effects come back with the callback's state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+HOOKS = tuple(name for name in dir(keras.callbacks.Callback) if name.startswith("on_"))
+
+
+class Gate(keras.callbacks.Callback):  # type: ignore[misc]
+    """Passes hooks on to `callback` while `is_open()`."""
+
+    callback: Any
+    is_open: Callable[[], bool]
+
+    def set_model(self, model: Any) -> None:
+        """Pass the model on."""
+        super().set_model(model)
+        self.callback.set_model(model)
+
+    def set_params(self, params: Any) -> None:
+        """Pass the parameters on."""
+        super().set_params(params)
+        self.callback.set_params(params)
+
+
+def gated(callback: Any, is_open: Callable[[], bool]) -> Any:
+    """A gate with just the hooks that `callback` has, since Keras looks at which ones there are."""
+    hooks = {name: _forward(name) for name in HOOKS if not _is_default(getattr(callback, name))}
+    gate = type(f"Gated{type(callback).__name__}", (Gate,), hooks)()
+    gate.callback = callback
+    gate.is_open = is_open
+    if hasattr(callback, "async_safe"):
+        gate.async_safe = callback.async_safe
+    return gate
+
+
+def _forward(name: str) -> Callable[..., None]:
+    def hook(self: Gate, *args: Any, **kwargs: Any) -> None:
+        if self.is_open():
+            getattr(self.callback, name)(*args, **kwargs)
+
+    return hook
+
+
+def _is_default(hook: Any) -> bool:
+    """Keras marks the hooks of its base class, which do nothing."""
+    return getattr(hook, "_is_default", False)
+
+
+class QuietProgbar(keras.callbacks.ProgbarLogger):  # type: ignore[misc]
+    """Keras' progress bar, which shows nothing of steps that are not computed."""
+
+    async_safe = True  # as Keras treats the one that it adds itself
+
+    def __init__(self, is_open: Callable[[], bool]) -> None:
+        super().__init__()
+        self._is_open = is_open
+
+    def _shows(self) -> bool:
+        return self._is_open() and self.verbose != 0
+
+
+def _showing(name: str) -> Callable[..., None]:
+    def hook(self: QuietProgbar, *args: Any, **kwargs: Any) -> None:
+        if self._shows():
+            getattr(super(QuietProgbar, self), name)(*args, **kwargs)
+
+    return hook
+
+
+for _name in HOOKS:
+    # on_train_begin shows nothing; it tells the bar that tests from now on are validation.
+    if _name != "on_train_begin" and not _is_default(getattr(keras.callbacks.ProgbarLogger, _name)):
+        setattr(QuietProgbar, _name, _showing(_name))

@@ -1,0 +1,144 @@
+"""Perdure's own callbacks: the first and the last of the list that `fit` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from perdure.attempt import Attempt
+from perdure.contract.status import Activity
+from perdure.endings import preempted_message
+from perdure.errors import Preempted
+from perdure.fitting.fit import Fit
+
+
+class StandIn:
+    """Stands in for a model's train or test function, and can be taken away again."""
+
+    def __init__(
+        self, run: Callable[[Any, Callable[[Any], Any]], Any], original: Callable[[Any], Any]
+    ) -> None:
+        self._run = run
+        self.original = original
+
+    def __call__(self, iterator: Any) -> Any:
+        """Run one call of the function; `train_on_batch` and its like are passed on."""
+        if not isinstance(iterator, tf.data.Iterator):
+            return self.original(iterator)
+        return self._run(iterator, self.original)
+
+
+def _unwrapped(function: Any) -> Any:
+    return function.original if isinstance(function, StandIn) else function
+
+
+class Hooks:
+    """What both callbacks share: the fit that runs, and its gates."""
+
+    def __init__(self, attempt: Attempt, callbacks: Sequence[Any]) -> None:
+        self.attempt = attempt
+        self.callbacks = callbacks
+        self.fit: Fit | None = None
+
+    def gates_are_open(self) -> bool:
+        """Whether the user's callbacks run now."""
+        return self.fit is None or self.fit.gates_are_open
+
+
+class First(keras.callbacks.Callback):  # type: ignore[misc]
+    """Runs before the user's callbacks: here the state of the step before is complete."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        super().__init__()
+        self._hooks = hooks
+        self._before: str = Activity.SCRIPT
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """A fit begins."""
+        with self._hooks.attempt.exits():
+            fit = Fit(self._hooks.attempt, self.model, self._hooks.callbacks, self.params)
+        self._hooks.fit = fit
+        self.model.train_function = StandIn(fit.train, _unwrapped(self.model.train_function))
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """An epoch begins."""
+        self._fit().begin_epoch(epoch)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """A step begins; saving and leaving happen here, between steps."""
+        with self._hooks.attempt.exits():
+            self._fit().before_batch()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """An epoch is over."""
+        with self._hooks.attempt.exits():
+            self._fit().end_epoch(logs or {})
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Validation inside a fit, or an evaluate of its own, begins."""
+        fit = self._hooks.fit
+        if fit is None:
+            self._before = self._hooks.attempt.board.enter(Activity.EVALUATING)
+            return
+        with self._hooks.attempt.exits():
+            fit.begin_test()
+        self.model.test_function = StandIn(fit.test, _unwrapped(self.model.test_function))
+
+    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """A test step begins."""
+        with self._hooks.attempt.exits():
+            if self._hooks.fit is None:
+                self._leave_if_told()
+            else:
+                self._hooks.fit.before_test_batch()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        """A test is over."""
+        if self._hooks.fit is None:
+            self._hooks.attempt.board.enter(Activity(self._before))
+        else:
+            self._hooks.fit.end_test()
+
+    def on_predict_begin(self, logs: Any = None) -> None:
+        """A predict begins."""
+        self._before = self._hooks.attempt.board.enter(Activity.PREDICTING)
+
+    def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """A predict step begins."""
+        with self._hooks.attempt.exits():
+            self._leave_if_told()
+
+    def on_predict_end(self, logs: Any = None) -> None:
+        """A predict is over."""
+        self._hooks.attempt.board.enter(Activity(self._before))
+
+    def _fit(self) -> Fit:
+        assert self._hooks.fit is not None, "on_train_begin comes first"
+        return self._hooks.fit
+
+    def _leave_if_told(self) -> None:
+        """Outside of a fit there is nothing to save."""
+        if self._hooks.attempt.signals.is_set:
+            self._hooks.attempt.signals.take()
+            raise Preempted(preempted_message(saved_step=None))
+
+
+class Last(keras.callbacks.Callback):  # type: ignore[misc]
+    """Runs after the user's callbacks: here the fit is complete."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        super().__init__()
+        self._hooks = hooks
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """A fit is over."""
+        fit = self._hooks.fit
+        assert fit is not None, "on_train_begin comes first"
+        with self._hooks.attempt.exits():
+            fit.end()
+        self._hooks.fit = None
+        self.model.train_function = _unwrapped(self.model.train_function)
+        self.model.test_function = _unwrapped(self.model.test_function)

@@ -1,0 +1,127 @@
+"""The whole state of a `fit`: taken as a snapshot, and put back."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from perdure.board import Board
+from perdure.contract.status import Kind
+from perdure.errors import Refused
+from perdure.lineage.chunks import Tensor
+from perdure.lineage.lineage import Point
+from perdure.lineage.records import Cursor, RecordKind
+from perdure.lineage.writer import Snapshot
+from perdure.state import callbacks as callback_state
+from perdure.state import streams, variables
+from perdure.state.codec import Array, decode, encode
+from perdure.state.files import ManagedFiles
+
+STATE_GROUP = "state"
+
+
+class FitState:
+    """Takes and restores the state of one fit of `model` with the user's `callbacks`."""
+
+    def __init__(self, model: Any, callbacks: Sequence[Any], board: Board) -> None:
+        self._model = model
+        self._callbacks = callbacks
+        self._board = board
+        self._reader = variables.VariableReader()
+        self._files = ManagedFiles(callbacks)
+
+    def capture(
+        self, kind: RecordKind, cursor: Cursor, step: int, extra: dict[str, Any]
+    ) -> Snapshot:
+        """A snapshot; tensors by reference, everything else by value. `extra` goes in beside it."""
+        began = time.perf_counter()
+        tensors = self._reader.read(self._model)
+        arrays: list[Array] = []
+        state = {
+            "callbacks": [self._capture_callback(callback, arrays) for callback in self._callbacks],
+            "history": encode(self._model.history.history, arrays),
+            "history_epochs": encode(self._model.history.epoch, arrays),
+            "host": encode(streams.capture_host(), arrays),
+            "eager": encode(streams.capture_eager(), arrays),
+            "files": encode(self._files.capture(), arrays),
+            "fit": encode(extra, arrays),
+        }
+        held = [
+            Tensor(STATE_GROUP, str(i), partial(_same, array)) for i, array in enumerate(arrays)
+        ]
+        blocked = time.perf_counter() - began
+        return Snapshot(
+            kind, cursor, step, deque([*tensors, *held]), state, blocked_seconds=blocked
+        )
+
+    def _capture_callback(self, callback: Any, arrays: list[Array]) -> dict[str, Any]:
+        name = callback_state.name_of(callback)
+        state = callback_state.capture(callback, arrays, partial(self._say_skipped, name))
+        return {"name": name, **state}
+
+    def _say_skipped(self, name: str, attribute: str, what: str) -> None:
+        if not name.startswith("keras."):
+            self._board.notice(
+                Kind.CALLBACK_NOT_CAPTURED,
+                f"attribute {attribute} of callback {name} is {what}, which is not saved; give the "
+                f"callback get_state() and set_state(state) if it changes during training",
+            )
+
+    def restore(self, point: Point, *, with_host_streams: bool) -> None:
+        """Put everything back.
+
+        Raises:
+            Refused: the checkpoint is of another model. Nothing was changed.
+        """
+        entries = point.checkpoint.tensors
+        difference = variables.mismatch(self._model, entries)
+        if difference is not None:
+            raise Refused(
+                f"checkpoint {point.number} is of another model: {difference}. Expected: the model that "
+                f"this lineage was trained with. Use a new spec.run (PERDURE_JOB) for another model; "
+                f"nothing was deleted."
+            )
+        variables.assign(self._model, entries, point.arrays)
+        state, arrays = point.checkpoint.state, state_arrays(point)
+        self._restore_callbacks(state["callbacks"], arrays)
+        self._model.history.history = decode(state["history"], arrays)
+        self._model.history.epoch = decode(state["history_epochs"], arrays)
+        self._files.restore(decode(state["files"], arrays))
+        if with_host_streams:
+            streams.restore_host(decode(state["host"], arrays))
+            streams.restore_eager(decode(state["eager"], arrays))
+
+    def _restore_callbacks(self, saved: list[dict[str, Any]], arrays: Sequence[Array]) -> None:
+        names = [entry["name"] for entry in saved]
+        present = [callback_state.name_of(callback) for callback in self._callbacks]
+        pairs = callback_state.pair(names, present)
+        for i, j in pairs:
+            callback_state.restore(self._callbacks[j], saved[i], arrays)
+        unmatched = set(range(len(names))) - {i for i, _ in pairs}
+        if unmatched:
+            self._board.notice(
+                Kind.CALLBACK_NOT_CAPTURED,
+                f"the checkpoint has state of callbacks that are not passed to fit any more: "
+                f"{', '.join(names[i] for i in sorted(unmatched))}",
+            )
+
+
+def fit_state(point: Point) -> dict[str, Any]:
+    """What `capture` was given as `extra`."""
+    decoded: dict[str, Any] = decode(point.checkpoint.state["fit"], state_arrays(point))
+    return decoded
+
+
+def state_arrays(point: Point) -> list[np.ndarray[Any, Any]]:
+    """The arrays that the JSON part of a checkpoint refers to by number."""
+    pairs = zip(point.checkpoint.tensors, point.arrays, strict=True)
+    return [array for entry, array in pairs if entry.group == STATE_GROUP]
+
+
+def _same(array: Array) -> Array:
+    return array

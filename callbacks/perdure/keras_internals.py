@@ -1,0 +1,224 @@
+"""The only module that touches private names of Keras and TensorFlow.
+
+Each name was read in every version of the supported range (Keras 3.12 to 3.15, TensorFlow 2.19 to
+2.21); outside of that range `check_versions` refuses before anything here is used.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras.src.backend.common import global_state
+from keras.src.backend.tensorflow import trainer as tensorflow_trainer
+from keras.src.random import seed_generator
+from keras.src.trainers.data_adapters import array_data_adapter, data_adapter
+from keras.src.utils import rng_utils
+from tensorflow.python.eager import context as tf_context
+from tensorflow.python.ops import stateful_random_ops
+
+from perdure.errors import Refused
+
+KERAS_RANGE = ((3, 12), (3, 16))
+TENSORFLOW_RANGE = ((2, 19), (2, 22))
+
+DataAdapter = data_adapter.DataAdapter
+
+
+def check_versions() -> None:
+    """Refuse a backend or a version that exact resume was not tested with."""
+    if keras.backend.backend() != "tensorflow":
+        raise Refused(
+            f"Keras backend: expected 'tensorflow', the only one that Perdure resumes exactly. "
+            f"Received: {keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow."
+        )
+    for name, version, (low, high) in (
+        ("Keras", keras.__version__, KERAS_RANGE),
+        ("TensorFlow", tf.__version__, TENSORFLOW_RANGE),
+    ):
+        if not low <= tuple(int(part) for part in version.split(".")[:2]) < high:
+            raise Refused(
+                f"{name} version: expected at least {low[0]}.{low[1]} and below {high[0]}.{high[1]}. "
+                f"Received: {version}. Install a supported version."
+            )
+
+
+class _WatchedEpochIterator(tensorflow_trainer.TFEpochIterator):  # type: ignore[misc]
+    """Keras' epoch iterator, which tells what data `fit` was given."""
+
+    latest: weakref.ref[Any] | None = None
+    prepare: Callable[[dict[str, Any]], dict[str, Any]] = staticmethod(lambda arguments: arguments)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **type(self).prepare(kwargs))
+        type(self).latest = weakref.ref(self)
+
+
+def watch_epoch_iterators(prepare: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """From now on remember the epoch iterator made last, and let `prepare` change its arguments."""
+    _WatchedEpochIterator.prepare = staticmethod(prepare)
+    tensorflow_trainer.TFEpochIterator = _WatchedEpochIterator
+
+
+def latest_epoch_iterator() -> Any:
+    """The epoch iterator made last; in `on_train_begin` that is the training data's."""
+    latest = _WatchedEpochIterator.latest and _WatchedEpochIterator.latest()
+    assert latest is not None, "fit makes its epoch iterator before on_train_begin"
+    return latest
+
+
+def evaluation_iterator(model: Any) -> Any:
+    """The epoch iterator of the validation that runs inside `fit`, or None."""
+    return getattr(model, "_eval_epoch_iterator", None)
+
+
+def are_arrays(arguments: dict[str, Any]) -> bool:
+    """Whether Keras would handle these arguments of an epoch iterator with its array adapter."""
+    x, y, weight = (arguments.get(name) for name in ("x", "y", "sample_weight"))
+    is_adapter = isinstance(x, DataAdapter)
+    return not is_adapter and bool(array_data_adapter.can_convert_arrays((x, y, weight)))
+
+
+class KeyedArrayAdapter(array_data_adapter.ArrayDataAdapter):  # type: ignore[misc]
+    """Keras' array adapter with an order that is a permutation keyed by (seed, epoch).
+
+    Keras shuffles by `tf.random.shuffle`, whose order cannot be had again in another process without
+    a global seed, and with one is the same in every epoch.
+    """
+
+    def __init__(self, *, seed: int, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._seed = seed
+        self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False, name="epoch")
+
+    def get_tf_dataset(self) -> Any:
+        """The dataset of one epoch; its order is drawn when its first batch is."""
+        with _replaced_shuffle(self._permute) as calls:
+            dataset = super().get_tf_dataset()
+        assert calls, "Keras' array adapter shuffles by tf.random.shuffle"
+        return dataset
+
+    def _permute(self, indices: Any) -> Any:
+        key = tf.stack([tf.constant(self._seed, tf.int64), self.epoch.read_value()])
+        return tf.random.experimental.stateless_shuffle(indices, seed=key)
+
+
+@contextmanager
+def _replaced_shuffle(shuffle: Callable[[Any], Any]) -> Iterator[list[Any]]:
+    original = tf.random.shuffle
+    calls: list[Any] = []
+
+    def replacement(indices: Any) -> Any:
+        calls.append(indices)
+        return shuffle(indices)
+
+    tf.random.shuffle = replacement
+    try:
+        yield calls
+    finally:
+        tf.random.shuffle = original
+
+
+def script_seed() -> int | None:
+    """The global seed that is in force in Keras or TensorFlow, or None."""
+    seed = rng_utils.get_random_seed()
+    return int(seed) if seed is not None else tf_context.global_seed()
+
+
+def global_random_variables() -> dict[str, Any]:
+    """The states of Keras' and TensorFlow's global generators, where they are in use.
+
+    They are not made here: making one draws from Python's global stream.
+    """
+    variables = {}
+    generator = global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
+    if generator is not None:
+        variables["keras"] = generator.state
+    if stateful_random_ops.global_generator is not None:
+        variables["tensorflow"] = stateful_random_ops.global_generator.state
+    return variables
+
+
+def make_global_generators(names: Iterable[str]) -> dict[str, Any]:
+    """The states of the global generators `names`, made where this process has not used them yet."""
+    makers = {
+        "keras": seed_generator.global_seed_generator,
+        "tensorflow": tf.random.get_global_generator,
+    }
+    return {name: makers[name]().state for name in names}
+
+
+def eager_random_state() -> Any:
+    """The state of the Python generator that seeds eager random ops, or None without a global seed."""
+    generator = getattr(tf_context.context(), "_rng", None)
+    return None if generator is None or tf_context.global_seed() is None else generator.getstate()
+
+
+def set_eager_random_state(state: Any) -> None:
+    """Set what `eager_random_state` gave."""
+    generator = getattr(tf_context.context(), "_rng", None)
+    if state is not None and generator is not None:
+        generator.setstate(state)
+
+
+def tensorflow_is_initialized() -> bool:
+    """Whether TensorFlow has made its threads, after which their number cannot be set."""
+    return bool(tf_context.context()._initialized)
+
+
+_PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
+_RANDOM_OPS = frozenset(
+    {"RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "RandomShuffle",
+     "RandomGamma", "RandomPoissonV2", "Multinomial", "ParameterizedTruncatedNormal"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What in a tf.data pipeline matters for walking it again."""
+
+    keeps_state_across_epochs: bool
+    unseeded: tuple[str, ...]
+
+
+def pipeline_traits(dataset: Any) -> Traits:
+    """Look through `dataset` and all it is made of, functions included."""
+    keeps, unseeded = False, set()
+    for part in _parts(dataset):
+        name = type(part).__name__
+        keeps |= "Cache" in name
+        if "Shuffle" in name and _is_unseeded_dataset(part):
+            unseeded.add("shuffle without a seed")
+        for node in _nodes(part):
+            keeps |= node.op in _PYTHON_OPS or node.op in _RANDOM_OPS
+            if node.op in _RANDOM_OPS and node.attr["seed"].i == 0 and node.attr["seed2"].i == 0:
+                unseeded.add(node.op)
+            if node.op.startswith("Stateful"):
+                unseeded.add(node.op)
+    return Traits(keeps, tuple(sorted(unseeded)))
+
+
+def _parts(dataset: Any) -> Iterator[Any]:
+    stack = [dataset]
+    while stack:
+        part = stack.pop()
+        yield part
+        stack.extend(part._inputs() if hasattr(part, "_inputs") else ())
+
+
+def _nodes(part: Any) -> Iterator[Any]:
+    for function in part._functions() if hasattr(part, "_functions") else ():
+        graph = function.function.graph.as_graph_def()
+        yield from graph.node
+        for inner in graph.library.function:
+            yield from inner.node_def
+
+
+def _is_unseeded_dataset(part: Any) -> bool:
+    seeds = [getattr(part, name, None) for name in ("_seed", "_seed2")]
+    return all(seed is not None and int(seed) == 0 for seed in seeds)

@@ -1,0 +1,169 @@
+"""A lineage as a process finds it: its settings, what of it is finished, and where to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from perdure.contract.environment import Job
+from perdure.lineage.chunks import read_tensors
+from perdure.lineage.digest import canonical, digest_of
+from perdure.lineage.log import Log
+from perdure.lineage.records import Checkpoint, Damaged, now
+from perdure.lineage.writer import CheckpointWriter
+from perdure.store import Store
+
+OnDamage = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A verified checkpoint to go on from; `is_final` if its fit has ended there."""
+
+    number: int
+    checkpoint: Checkpoint
+    arrays: Sequence[np.ndarray[Any, Any]]
+    is_final: bool
+
+
+class Lineage:
+    """The log of one job's run with what it says."""
+
+    def __init__(self, store: Store, job: Job, attempt: int, on_damage: OnDamage) -> None:
+        self.log = Log(store, prefix_of(job), attempt=attempt)
+        self._on_damage = on_damage
+        self._start: dict[str, Any] | None = None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the log anew."""
+        self.log.refresh(
+            lambda number, error: self._on_damage(f"record {number} is passed over: {error}")
+        )
+        if self.log.index.start is not None:
+            self._start = self.log.read(self.log.index.start).body
+
+    @property
+    def exists(self) -> bool:
+        """Whether any process has begun this lineage."""
+        return self._start is not None
+
+    @property
+    def start(self) -> dict[str, Any] | None:
+        """The newest `start` record's body: what is fixed, the program, the environment."""
+        return self._start
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a process has closed this lineage."""
+        return self.log.index.finished is not None
+
+    def claim(self, body: dict[str, Any]) -> None:
+        """Append this process' `start` record: whoever wrote before may not write any more."""
+        before = self._start or {"began": now(), "starts": 0}
+        self._start = {**body, "began": before["began"], "starts": before["starts"] + 1}
+        self.log.claim(self._start)
+
+    def reopen(self) -> None:
+        """Forget that the last fit has ended, so that it is trained on from its newest checkpoint."""
+        self.log.reopen()
+
+    def seconds_between_interruptions(self) -> float | None:
+        """Observed mean time between starts, None before the second start."""
+        if self._start is None or self._start["starts"] < 1:
+            return None
+        age = datetime.fromisoformat(now()) - datetime.fromisoformat(self._start["began"])
+        return max(1.0, age.total_seconds() / int(self._start["starts"]))
+
+    def adopt_all(self, writer: CheckpointWriter) -> None:
+        """Let `writer` rely on what is there, and know what retention may delete."""
+        for number in (*self.log.index.finals, *self.log.index.checkpoints):
+            checkpoint = self._checkpoint(number)
+            if checkpoint is not None:
+                writer.adopt(number, checkpoint)
+
+    def point_for(self, fit: int) -> Point | None:
+        """The end of fit number `fit`, else its newest intact checkpoint, else None."""
+        for numbers, is_final in (
+            (self.log.index.finals, True),
+            (self.log.index.checkpoints, False),
+        ):
+            for number in reversed(numbers):
+                checkpoint = self._checkpoint(number)
+                if checkpoint is None or checkpoint.cursor.fit != fit:
+                    continue
+                arrays = self._arrays(number, checkpoint)
+                if arrays is not None:
+                    return Point(number, checkpoint, arrays, is_final)
+        return None
+
+    def _checkpoint(self, number: int) -> Checkpoint | None:
+        try:
+            return Checkpoint.from_record(self.log.read(number))
+        except Damaged as error:
+            self._on_damage(f"checkpoint {number} is passed over for the one before: {error}")
+            return None
+
+    def _arrays(self, number: int, checkpoint: Checkpoint) -> list[np.ndarray[Any, Any]] | None:
+        try:
+            return read_tensors(self.log.store, self.log.prefix, checkpoint.tensors)
+        except Damaged as error:
+            self._on_damage(f"checkpoint {number} is passed over for the one before: {error}")
+            return None
+
+    def saved(self) -> Iterator[tuple[int, str, Checkpoint]]:
+        """Number, kind and content of every checkpoint and end of a fit, in the order of the log."""
+        kinds = {
+            **dict.fromkeys(self.log.index.checkpoints, "checkpoint"),
+            **dict.fromkeys(self.log.index.finals, "final"),
+        }
+        for number in sorted(kinds):
+            checkpoint = self._checkpoint(number)
+            if checkpoint is not None:
+                yield number, kinds[number], checkpoint
+
+    def damage(self, checkpoint: Checkpoint) -> str | None:
+        """Why the bytes of `checkpoint` cannot be used, None if they can."""
+        try:
+            read_tensors(self.log.store, self.log.prefix, checkpoint.tensors)
+        except Damaged as error:
+            return str(error)
+        return None
+
+    def ends_of_fits(self) -> list[Checkpoint]:
+        """The `final` checkpoints in the order of their fits."""
+        ends = {
+            c.cursor.fit: c for c in map(self._checkpoint, self.log.index.finals) if c is not None
+        }
+        return [ends[fit] for fit in sorted(ends)]
+
+    def result_digest(self) -> str:
+        """The digest of all that was trained: weights, optimizers and History of every fit."""
+        return digest_of(fit_digest(checkpoint) for checkpoint in self.ends_of_fits())
+
+
+def prefix_of(job: Job) -> str:
+    """The folder of a lineage in the store."""
+    return f"{job.namespace}/{job.name}/{job.run}"
+
+
+def fit_digest(checkpoint: Checkpoint) -> str:
+    """The digest of what a fit ended with: weights, optimizer and History, not names or times."""
+    tensors = [e.checksum for e in checkpoint.tensors if e.group in ("model", "optimizer")]
+    return digest_of([*tensors, canonical(checkpoint.state["history"]).decode()])
+
+
+def next_run(store: Store, job: Job) -> Job:
+    """The run to use where the user named none: the newest if it is unfinished, else a new one."""
+    folder = f"{job.namespace}/{job.name}/"
+    runs = {key.removeprefix(folder).split("/")[0] for key in store.list(folder)}
+    newest = max((int(run) for run in runs if run.isdigit()), default=0)
+    if newest == 0:
+        return job
+    candidate = Job(job.namespace, job.name, str(newest))
+    finished = Lineage(store, candidate, 1, lambda _message: None).is_finished
+    return Job(job.namespace, job.name, str(newest + 1)) if finished else candidate

@@ -1,0 +1,113 @@
+"""The append-only log of a lineage, with fencing of older writers.
+
+Record n+1 is created only if nobody has created it. A process begins with a `start` record: an older
+process that is still alive then finds its next number taken and must stop.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from perdure.lineage.records import Damaged, Index, Record, RecordKind
+from perdure.store import Exists, Missing, Store
+
+
+class WriterFenced(Exception):
+    """Another process has appended to the lineage: this one must write no more."""
+
+
+class Log:
+    """A lineage's log below `prefix` of `store`, as one process sees it."""
+
+    def __init__(self, store: Store, prefix: str, *, attempt: int = 1) -> None:
+        self.store = store
+        self.write_store = store
+        self.prefix = prefix
+        self.attempt = attempt
+        self.writer = uuid.uuid4().hex
+        self.index = Index()
+        self._last = 0
+
+    def key(self, number: int) -> str:
+        """The key of record `number`."""
+        return f"{self.prefix}/log/{number:08d}.json"
+
+    def refresh(self, on_damage: Callable[[int, Damaged], None]) -> None:
+        """Read the newest intact index; damaged records keep their numbers and are reported."""
+        numbers = self._numbers()
+        self._last = numbers[-1] if numbers else 0
+        damaged: set[int] = set()
+        for number in reversed(numbers):
+            try:
+                self.index = self.read(number).index.without(damaged)
+                return
+            except Damaged as error:
+                on_damage(number, error)
+                damaged.add(number)
+
+    def _numbers(self) -> list[int]:
+        keys = self.store.list(f"{self.prefix}/log/")
+        return sorted(int(key.rsplit("/", 1)[1].removesuffix(".json")) for key in keys)
+
+    def read(self, number: int) -> Record:
+        """Read record `number`.
+
+        Raises:
+            Damaged: it is not intact, or it is not there.
+        """
+        try:
+            record = Record.decode(self.store.get(self.key(number)))
+        except Missing as error:
+            raise Damaged(f"record {number} is missing") from error
+        if record.number != number:
+            raise Damaged(f"record {number} says that it is record {record.number}")
+        return record
+
+    def claim(self, body: dict[str, Any]) -> Record:
+        """Append a `start` record, which fences every writer before this one."""
+        while True:
+            try:
+                return self.append(RecordKind.START, body)
+            except WriterFenced:
+                self.refresh(lambda _number, _error: None)
+
+    def append(self, kind: RecordKind, body: dict[str, Any], *, drop: Iterable[int] = ()) -> Record:
+        """Append a record; its index leaves out the checkpoints `drop`.
+
+        Raises:
+            WriterFenced: the next number was taken by another writer.
+        """
+        number = self._last + 1
+        index = self.index.without(set(drop)).with_record(kind, number)
+        record = Record(number, kind, self.writer, self.attempt, index, body)
+        self._create(record)
+        self._last, self.index = number, index
+        return record
+
+    def _create(self, record: Record) -> None:
+        try:
+            self.write_store.create(self.key(record.number), record.encode())
+        except Exists:
+            if not self._is_own(record):
+                raise WriterFenced(
+                    f"record {record.number} of {self.prefix} was written by another process"
+                ) from None
+
+    def _is_own(self, record: Record) -> bool:
+        """Whether the record that is there is ours: then only the answer to its creation was lost."""
+        try:
+            return self.read(record.number).id == record.id
+        except Damaged:
+            return False
+
+    def reopen(self) -> None:
+        """Leave the newest final and the end of the lineage out of the records to come."""
+        self.index = replace(self.index, finals=self.index.finals[:-1], finished=None)
+
+    def delete(self, numbers: Iterable[int]) -> None:
+        """Delete records that no index names any more."""
+        for number in numbers:
+            self.write_store.delete(self.key(number))

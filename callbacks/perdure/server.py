@@ -1,0 +1,144 @@
+"""The metrics port: `GET /metrics` for Prometheus and `GET /status` for the operator and the runner."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from perdure.contract import metric_names as names
+from perdure.contract.environment import METRICS_PORT
+from perdure.contract.metric_names import MetricName
+from perdure.contract.status import Kind, Status
+
+if TYPE_CHECKING:
+    from perdure.attempt import Attempt
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def start(attempt: Attempt) -> None:
+    """Serve the metrics port; an occupied one is a notice, never a failed training."""
+    host = "" if "KUBERNETES_SERVICE_HOST" in os.environ else "127.0.0.1"
+    handler = type("Handler", (_Handler,), {"attempt": attempt, "registry": _registry(attempt)})
+    try:
+        server = ThreadingHTTPServer((host, attempt.settings.metrics_port), handler)
+    except OSError as error:
+        attempt.board.notice(
+            Kind.METRICS_UNAVAILABLE,
+            f"port {attempt.settings.metrics_port} cannot be served ({error.strerror}); training goes on "
+            f"without metrics and status. Set {METRICS_PORT} to a free port, or 0 for any",
+        )
+        return
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="perdure-metrics", daemon=True).start()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    attempt: Attempt
+    registry: CollectorRegistry
+
+    def do_GET(self) -> None:
+        """Answer one of the two pages."""
+        match self.path.split("?")[0]:
+            case "/status":
+                self._answer(self.attempt.board.status().to_json().encode(), "application/json")
+            case "/metrics":
+                self._answer(generate_latest(self.registry), METRICS_TYPE)
+            case _:
+                self.send_error(404, "expected /status or /metrics")
+
+    def _answer(self, body: bytes, content_type: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
+        """Say nothing: the log is the training's."""
+
+
+def _registry(attempt: Attempt) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(_StatusCollector(attempt))
+    return registry
+
+
+class _StatusCollector(Collector):
+    """Metrics are made from the status at each scrape: one truth, nothing to keep in step."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+
+    def collect(self) -> Iterator[Metric]:
+        """The families of `perdure.contract.metric_names`."""
+        status = self._attempt.board.status()
+        yield from (_family(name, value) for name, value in _from_status(status).items())
+        yield from (_family(name, value) for name, value in self._measured().items())
+        yield _labelled(
+            names.VALUE, {metric.name: float(metric.value) for metric in status.metrics}
+        )
+        yield _labelled(names.ACTIVITY_SECONDS, status.seconds)
+        yield self._info(status)
+
+    def _measured(self) -> dict[MetricName, float]:
+        """What is no part of the status document."""
+        values = {names.LAST_STEP_TIME: self._attempt.board.last_step_time}
+        saver = self._attempt.saver
+        if saver is not None:
+            values[names.CHECKPOINT_FAILURES] = saver.failures
+            values[names.CHECKPOINT_SENT] = saver.sent_bytes
+            values[names.CHECKPOINT_BLOCKED] = saver.blocked_seconds
+            values[names.CHECKPOINT_DURATION] = saver.last.seconds if saver.last else 0.0
+        return values
+
+    def _info(self, status: Status) -> Metric:
+        family = GaugeMetricFamily(names.INFO.name, names.INFO.help, labels=names.INFO.labels)
+        versions = self._attempt.versions
+        labels = [status.job, str(status.attempt), versions["keras"], versions["tensorflow"]]
+        family.add_metric(labels, 1)
+        return family
+
+
+def _from_status(status: Status) -> dict[MetricName, float]:
+    checkpoint = status.checkpoint
+    rate = next((m.value for m in status.metrics if m.name == "learning_rate"), None)
+    return {
+        names.STEPS: status.steps_trained,
+        names.REPLAYED: status.steps_replayed,
+        names.STEP: status.step,
+        names.EPOCH: status.epoch,
+        names.CHECKPOINTS: status.checkpoints,
+        names.CHECKPOINT_STEP: checkpoint.step if checkpoint else 0,
+        names.CHECKPOINT_TIME: _timestamp(checkpoint.time) if checkpoint else 0,
+        names.CHECKPOINT_BYTES: checkpoint.bytes if checkpoint else 0,
+        names.UNCOMMITTED_SINCE: _timestamp(status.uncommitted_since),
+        names.LEARNING_RATE: float(rate) if rate is not None else float("nan"),
+    }
+
+
+def _timestamp(time: str | None) -> float:
+    return datetime.fromisoformat(time).timestamp() if time else 0.0
+
+
+def _family(name: MetricName, value: float) -> Metric:
+    if name.kind == "counter":
+        return CounterMetricFamily(name.name, name.help, value=value)
+    return GaugeMetricFamily(name.name, name.help, value=value)
+
+
+def _labelled(name: MetricName, values: dict[str, float]) -> Metric:
+    cls = CounterMetricFamily if name.kind == "counter" else GaugeMetricFamily
+    family = cls(name.name, name.help, labels=name.labels)
+    for label, value in values.items():
+        family.add_metric([label], value)
+    return family

@@ -1,0 +1,115 @@
+"""SIGTERM: noticed at once by a thread, honoured by the train loop, and by the thread if that is stuck.
+
+A Python signal handler runs only when the current C++ call returns, which can take longer than the
+grace. The wakeup file descriptor is written by the C handler itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from perdure.board import say
+from perdure.contract.status import Ending
+from perdure.endings import preempted_message
+from perdure.errors import Preempted, TrainerExit
+
+MARGIN_SECONDS = 2.0
+PATIENCE_SECONDS = 1.0
+
+
+class Unsaved(Protocol):
+    """What the training side says of its work when the process must end."""
+
+    def exists(self) -> bool:
+        """Whether steps were trained that are in no checkpoint."""
+
+    def seconds_to_save(self) -> float:
+        """How long a save is expected to take."""
+
+    def rescue(self, seconds: float) -> int | None:
+        """Save what can be saved without the training thread; returns the step, None for nothing."""
+
+
+class NothingUnsaved:
+    """Outside of `fit` all work is in the store."""
+
+    def exists(self) -> bool:
+        """Never."""
+        return False
+
+    def seconds_to_save(self) -> float:
+        """No time at all."""
+        return 0.0
+
+    def rescue(self, seconds: float) -> int | None:
+        """Nothing to rescue."""
+        return None
+
+
+class Watcher:
+    """Waits for SIGTERM and sees to it that the process ends in time."""
+
+    def __init__(self, grace_seconds: float, end: Callable[[Ending], None]) -> None:
+        self._grace = grace_seconds
+        self._end = end
+        self._taken = threading.Event()
+        self.unsaved: Unsaved = NothingUnsaved()
+        self.deadline: float | None = None
+        if threading.current_thread() is threading.main_thread():
+            self._install()
+
+    def _install(self) -> None:
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        threading.Thread(
+            target=self._watch, args=(read,), name="perdure-signals", daemon=True
+        ).start()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the process was told to end."""
+        return self.deadline is not None
+
+    def seconds_left(self) -> float:
+        """What is left of the grace, less a margin for the exit itself."""
+        assert self.deadline is not None, "the process was told to end"
+        return self.deadline - time.monotonic()
+
+    def take(self) -> None:
+        """The training thread sees to the end of the process itself."""
+        self._taken.set()
+
+    def _watch(self, descriptor: int) -> None:
+        while signal.SIGTERM not in os.read(descriptor, 1):
+            pass
+        margin = min(MARGIN_SECONDS, self._grace / 4)
+        self.deadline = time.monotonic() + self._grace - margin
+        say(f"SIGTERM received; {self._grace:g} s of grace")
+        if not self._taken.wait(self._patience()):
+            self._leave()
+
+    def _patience(self) -> float:
+        """How long the training thread may take to come by."""
+        if not self.unsaved.exists():
+            return min(PATIENCE_SECONDS, self.seconds_left())
+        return max(PATIENCE_SECONDS, self.seconds_left() - 1.5 * self.unsaved.seconds_to_save())
+
+    def _leave(self) -> None:
+        """End the process from here: the training thread is inside a long call."""
+        try:
+            leaving: TrainerExit = Preempted(
+                preempted_message(saved_step=self.unsaved.rescue(self.seconds_left()))
+            )
+        except TrainerExit as failed:
+            leaving = failed
+        self._end(leaving.ending())
+        sys.stdout.flush()
+        os._exit(int(leaving.exit_code))

@@ -1,0 +1,1 @@
+"""What a training process is: its variables, callbacks, random streams and files, taken and put back."""

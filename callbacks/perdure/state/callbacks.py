@@ -1,0 +1,70 @@
+"""The state of callbacks: `get_state`/`set_state` where a callback has them, else its attributes.
+
+Not captured are attributes that are no data (models, open files, functions): they are what the
+callback's own `__init__` and `on_train_begin` made of them in this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from perdure.state.codec import Array, NotEncodable, decode, encode
+
+_NOT_STATE = frozenset({"_model", "model", "params", "_params", "validation_data"})
+
+
+def capture(
+    callback: Any, tensors: list[Array], on_skip: Callable[[str, str], None]
+) -> dict[str, Any]:
+    """The JSON form of `callback`'s state; `on_skip(attribute, what)` names what has no such form."""
+    if _has_protocol(callback):
+        return {"state": encode(callback.get_state(), tensors)}
+    attributes = {}
+    for name, value in vars(callback).items():
+        if name in _NOT_STATE or callable(value):
+            continue
+        try:
+            attributes[name] = encode(value, tensors)
+        except NotEncodable as error:
+            on_skip(name, str(error))
+    document: dict[str, Any] = {"attributes": attributes}
+    if getattr(callback, "monitor_op", None) is not None:
+        document["monitor_op"] = True
+    return document
+
+
+def restore(callback: Any, document: dict[str, Any], tensors: Sequence[Array]) -> None:
+    """Give `callback` the state that `capture` took."""
+    if "state" in document:
+        callback.set_state(decode(document["state"], tensors))
+        return
+    # Keras chooses a monitor's operator lazily and flips the sign of min_delta as it does; choosing it
+    # before min_delta is put back keeps it from being flipped a second time.
+    if document.get("monitor_op") and callback.monitor_op is None:
+        callback._set_monitor_op()
+    for name, value in document["attributes"].items():
+        setattr(callback, name, decode(value, tensors))
+
+
+def _has_protocol(callback: Any) -> bool:
+    return callable(getattr(callback, "get_state", None)) and callable(
+        getattr(callback, "set_state", None)
+    )
+
+
+def name_of(callback: Any) -> str:
+    """The name by which a callback is found again in the resumed process."""
+    return f"{type(callback).__module__}.{type(callback).__qualname__}"
+
+
+def pair(saved: Sequence[str], present: Sequence[str]) -> list[tuple[int, int]]:
+    """Match saved states with present callbacks: the nth of a name with the nth of that name."""
+    pairs, used = [], set()
+    for i, name in enumerate(saved):
+        for j, other in enumerate(present):
+            if j not in used and other == name:
+                pairs.append((i, j))
+                used.add(j)
+                break
+    return pairs
