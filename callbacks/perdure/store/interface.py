@@ -1,0 +1,46 @@
+"""What Perdure needs of a place for bytes, and nothing more."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+Data = bytes | memoryview
+
+
+class Store(Protocol):
+    """Objects by key. Every method may be called from several threads at once.
+
+    A key is a relative path of plain components ("runs/1/log/00000001.json"). Besides what is named
+    below, every method raises `Unavailable` and `Unusable`.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where the store is, for a person."""
+
+    def get(self, key: str) -> bytes:
+        """Read an object.
+
+        Raises:
+            Missing: there is none.
+        """
+
+    def put(self, key: str, data: Data) -> None:
+        """Write an object, replacing what is there: for content that its key determines."""
+
+    def create(self, key: str, data: Data) -> None:
+        """Write an object only if there is none; of many that race, one succeeds.
+
+        A request whose answer was lost is sent again, by the client below this interface and by
+        `until_deadline` above it. It then finds what it has itself written, so `Exists` does not
+        mean that another process won: only reading the object tells.
+
+        Raises:
+            Exists: there is one.
+        """
+
+    def list(self, prefix: str) -> list[str]:
+        """All keys that begin with `prefix`, sorted. Only whole objects appear."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; that there is none is fine."""
