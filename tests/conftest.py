@@ -1,0 +1,41 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import s3_server
+from s3_server import S3, S3Server
+
+
+@pytest.fixture(scope="session")
+def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A running versitygw, which checks signatures and keeps its data over a restart."""
+    try:
+        server = s3_server.versitygw(tmp_path_factory.mktemp("versitygw"))
+    except s3_server.NotBuildable as error:
+        pytest.skip(str(error))
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A running moto server, which needs nothing but Python."""
+    server = s3_server.moto(tmp_path_factory.mktemp("moto"))
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=["versitygw", "moto_server"])
+def each_s3_server(request: pytest.FixtureRequest) -> S3Server:
+    """Each S3 server in turn."""
+    server: S3Server = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture
+def s3(each_s3_server: S3Server) -> S3:
+    """A fresh bucket on each S3 server in turn."""
+    return S3(each_s3_server, each_s3_server.make_bucket())
