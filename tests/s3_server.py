@@ -165,7 +165,7 @@ def versitygw_binary() -> Path:
     go = shutil.which("go")
     if go is None:
         raise NotBuildable(
-            "versitygw is built with Go: install Go 1.24 or newer to run these tests"
+            "versitygw is built with Go: install Go 1.25 or newer to run these tests"
         )
     version = subprocess.run(
         [go, "env", "GOVERSION"], check=True, capture_output=True, text=True

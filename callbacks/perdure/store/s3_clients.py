@@ -118,9 +118,9 @@ class Clients:
 def _integrity(client: Any) -> S3Config:
     """How a server finds out that bytes changed on their way.
 
-    With a checksum, the bytes need not go into the signature as well, which costs nine tenths of
-    the speed; a reader compares them with the digest in the record, which is signed. A server that
-    does not know the checksum gets the signature, which all of them check.
+    With a checksum, the bytes need not go into the signature as well, which halves the speed or
+    worse; a reader compares them with the digest in the record, which is signed. For a server that
+    does not know the checksum, they go into the signature, which every server verifies.
     """
     if client.meta.config.request_checksum_calculation == "when_required":
         return {"unsigned_payload": False}

@@ -26,12 +26,9 @@ each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[S3Server]:
-    """A server of this test's own."""
-    try:
-        own = s3_server.versitygw(tmp_path)
-    except s3_server.NotBuildable as error:
-        pytest.skip(str(error))
+def server(tmp_path: Path, versitygw: S3Server) -> Iterator[S3Server]:
+    """A server of this test's own, where the shared one can be had."""
+    own = s3_server.versitygw(tmp_path)
     yield own.start()
     own.stop()
 

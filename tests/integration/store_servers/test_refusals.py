@@ -74,6 +74,7 @@ def test_no_credentials(
         operation(until_deadline(store, 60))
 
 
+@pytest.mark.usefixtures("versitygw")  # skips where it cannot be had
 @pytest.mark.parametrize("name", ["put", "put of many parts", "create", "check"])
 def test_access_denied(open_s3: Callable[..., Store], tmp_path: Path, name: str) -> None:
     server = s3_server.versitygw(tmp_path, "--readonly")
