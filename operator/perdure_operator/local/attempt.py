@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from perdure.contract.exits import Counted
+from perdure.contract.exits import Counted, ExitCode
 from perdure.contract.status import Status
 from perdure_operator.decide import AttemptEnd
 from perdure_operator.decide.charge import charged_to
@@ -194,10 +194,9 @@ def _announce(record: AttemptRecord, display: Display) -> None:
 
 
 def _show_failure(record: AttemptRecord, display: Display) -> None:
-    """The trainer's own word, and the end of the log, which says the rest."""
-    ending = record.end.ending
-    if ending is not None and ending.message:
-        display.event(f"  {ending.message}", "red")
+    """The end of the log; a refusal is said by the decision, in the trainer's own words."""
+    if record.end.is_our(ExitCode.REFUSED):
+        return
     if record.end.signal == signal.SIGKILL:
         display.event("  nobody here sent it: out of memory is the usual reason", "red")
     display.event(f"  the end of {shown_path(record.log)}:", "dim")

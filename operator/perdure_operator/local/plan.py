@@ -56,7 +56,7 @@ class Plan:
     @property
     def store(self) -> str:
         """The store's URL: the manifest's, or a .perdure folder where the runner was started."""
-        return self.job.spec.checkpoint.store or f"file://{self.home}"
+        return self.job.spec.checkpoint.store or self.home.as_uri()
 
     @property
     def logs(self) -> Path:

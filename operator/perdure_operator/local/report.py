@@ -106,7 +106,7 @@ def where_time_went(outcome: Outcome) -> list[tuple[str, float]]:
     total = sum(record.seconds for record in outcome.attempts)
     unreported = max(0.0, total - sum(sums.values()))
     times = {name.lower(): seconds for name, seconds in sums.items()}
-    times |= {"process start and end": unreported, "waiting to start again": outcome.waited_seconds}
+    times |= {"not reported": unreported, "waiting to start again": outcome.waited_seconds}
     shown = ((name, seconds) for name, seconds in times.items() if seconds >= 0.05)
     return sorted(shown, key=lambda time: -time[1])
 

@@ -14,6 +14,7 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def _store_url(url: str) -> str:
+    url = re.sub(r"://[^/]*@", "://...@", url)  # what is said must not have credentials in it
     scheme, _, rest = url.partition("://")
     bucket = rest.partition("/")[0]
     if scheme == "file" and rest and not rest.startswith("/"):
