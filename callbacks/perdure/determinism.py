@@ -53,7 +53,7 @@ def set_flags(environ: dict[str, str]) -> None:
 def fix(fixed: Fixed) -> list[str]:
     """Set seed and thread counts; returns what could not be set any more, each a sentence."""
     problems = []
-    if "tensorflow" in sys.modules:
+    if "tensorflow" in sys.modules and any(name not in os.environ for name in FLAGS):
         problems.append(
             "TensorFlow was imported before perdure, so its determinism flags were not set by "
             "Perdure; put `import perdure` first in the script"

@@ -6,8 +6,7 @@
   - Unavailable: nobody knows the outcome, or the store cannot now; asking again may help
   - Unusable: asking again never helps; a person has to change something
 
-Messages say what was expected, what was received and what to do. They never hold credentials. The
-names lack the usual suffix because `except Missing` says enough.
+Messages say what was expected, what was received and what to do. They never hold credentials.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
@@ -12,7 +13,6 @@ from tenacity import (
     retry_if_exception_type,
     stop_after_delay,
     wait_exponential,
-    wait_random,
 )
 
 from perdure.store.errors import Unavailable
@@ -49,9 +49,9 @@ class _Patient:
         self._store = store
         self._seconds = seconds
         self._on_retry = on_retry
-        self._pause = wait_exponential(FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS) + wait_random(
-            0, JITTER_SECONDS
-        )
+        self._pause = wait_exponential(FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS)
+        # tenacity's own jitter draws from the global stream, which belongs to the training
+        self._jitter = random.Random()  # noqa: S311
         self._retrying = Retrying(
             retry=retry_if_exception_type(Unavailable),
             stop=stop_after_delay(seconds),
@@ -85,7 +85,8 @@ class _Patient:
 
     def _wait(self, state: RetryCallState) -> float:
         """Pause longer each time, but try a last time at the deadline, not give up before it."""
-        return max(0.0, min(self._pause(state), self._seconds - (state.seconds_since_start or 0)))
+        pause = self._pause(state) + self._jitter.uniform(0, JITTER_SECONDS)
+        return max(0.0, min(pause, self._seconds - (state.seconds_since_start or 0)))
 
     def _told(self, state: RetryCallState) -> None:
         self._on_retry(_error(state), state.seconds_since_start or 0)

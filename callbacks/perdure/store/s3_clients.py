@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Config
 
 CREDENTIALS_TTL = timedelta(minutes=6)  # obstore asks again 5 minutes before: at least every minute
-TRIES = 3  # for a hiccup; until_deadline is for what lasts longer
+OBSTORE_TRIES = 3  # for a hiccup; until_deadline is for what lasts longer
 _LATE_CREDENTIALS = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -80,7 +80,9 @@ class Clients:
         config = Config(
             connect_timeout=self._timeouts.connect,
             read_timeout=self._timeouts.read,
-            retries={"mode": "standard", "total_max_attempts": TRIES},
+            # botocore draws its pauses from Python's global random stream, which belongs to the
+            # training and must not be touched; until_deadline tries again instead.
+            retries={"mode": "standard", "total_max_attempts": 1},
             max_pool_connections=16,
             user_agent_extra="perdure",
         )
@@ -108,7 +110,7 @@ class Clients:
             config={**config, **_integrity(client)},
             client_options=options,
             retry_config={
-                "max_retries": TRIES - 1,
+                "max_retries": OBSTORE_TRIES - 1,
                 "retry_timeout": timedelta(seconds=self._timeouts.request),
             },
             credential_provider=Boto3CredentialProvider(session, ttl=CREDENTIALS_TTL),
