@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from perdure.contract import environment as names
 from perdure_operator.model.base import parse_quantity
@@ -18,17 +18,12 @@ _UNITS = {IntervalMode.STEPS: "steps", IntervalMode.SECONDS: "s", IntervalMode.E
 
 @dataclass(frozen=True)
 class Attempt:
-    """What differs between attempts and between the places where they run.
-
-    `program_files` are digests of what belongs to the program besides its image: a place without
-    images names the script's own.
-    """
+    """What differs between attempts and between the places where they run."""
 
     number: int
     store: str
     metrics_port: int = names.DEFAULT_METRICS_PORT
     termination_log: str = names.DEFAULT_TERMINATION_LOG
-    program_files: dict[str, str] = field(default_factory=dict)
 
 
 def trainer_environment(job: TrainingJob, attempt: Attempt) -> dict[str, str]:
@@ -43,7 +38,7 @@ def trainer_environment(job: TrainingJob, attempt: Attempt) -> dict[str, str]:
         names.SEED: str(seed(job.metadata)),
         names.THREADS: str(threads(spec.resources)),
         names.GRACE: str(spec.termination_grace_period_seconds),
-        names.PROGRAM: program(spec, attempt.program_files),
+        names.PROGRAM: program(spec),
         names.METRICS_PORT: str(attempt.metrics_port),
         names.TERMINATION_LOG: attempt.termination_log,
     }
@@ -87,13 +82,15 @@ def threads(resources: Resources) -> int:
     return max(1, math.ceil(parse_quantity(cpu))) if cpu else names.DEFAULT_THREADS
 
 
-def program(spec: Spec, files: dict[str, str]) -> str:
-    """A digest of the program: image, command, arguments, environment and `files`."""
+def program(spec: Spec) -> str:
+    """A digest of the program: image, command, arguments and environment.
+
+    What the script itself says is digested by the library, which can read it.
+    """
     parts = {
         "image": spec.image,
         "command": spec.command,
         "args": spec.args,
         "env": [variable.model_dump() for variable in spec.env],
-        "files": files,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -5,7 +5,6 @@ What this machine cannot give is refused where the result would differ, and name
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
@@ -90,7 +89,7 @@ class Plan:
         The folder of the runner's Python comes first in PATH, so that `python` is the one that has
         perdure. PERDURE_* of the shell are not passed on: they belong to another job.
         """
-        attempt = Attempt(number, self.store, port, str(termination_log), self._program_files())
+        attempt = Attempt(number, self.store, port, str(termination_log))
         return self.variables() | trainer_environment(self.job, attempt)
 
     def variables(self) -> dict[str, str]:
@@ -100,7 +99,7 @@ class Plan:
     def find_program(self) -> str | None:
         """Where the program is; None if it cannot be started."""
         word, path = self.command()[0], self.variables().get("PATH")
-        return shutil.which(self.directory / word if "/" in word else word, path=path)
+        return shutil.which(str(self.directory / word) if "/" in word else word, path=path)
 
     def _base(self) -> dict[str, str]:
         passed = {
@@ -116,15 +115,6 @@ class Plan:
         for variable in self.job.spec.env:
             own[variable.name] = expand(variable.value or "", own)
         return own
-
-    def _program_files(self) -> dict[str, str]:
-        """Digests of the files that the command names: without an image they are the program."""
-        paths = {word: self.directory / word for word in self.command()[1:]}
-        return {
-            word: hashlib.sha256(path.read_bytes()).hexdigest()
-            for word, path in paths.items()
-            if path.is_file()
-        }
 
 
 def make_plan(job: TrainingJob, manifest: Path, inherited: Mapping[str, str]) -> Plan:

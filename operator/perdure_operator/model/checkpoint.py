@@ -14,16 +14,16 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def _store_url(url: str) -> str:
-    url = re.sub(r"://[^/]*@", "://...@", url)  # what is said must not have credentials in it
     scheme, _, rest = url.partition("://")
     bucket = rest.partition("/")[0]
+    shown = re.sub(r"://[^/]*@", "://...@", url)  # never the credentials that some put there
     if scheme == "file" and rest and not rest.startswith("/"):
-        refuse(
-            f"expected file:/// and an absolute path. Received: {url!r}, with a host, {bucket!r}."
-        )
-    usable = (scheme == "file" and len(rest) > 1) or (scheme == "s3" and _BUCKET.fullmatch(bucket))
+        refuse(f"expected file:/// and an absolute path. Received: {shown!r}, with a host.")
+    usable = (scheme == "file" and rest.strip("/")) or (
+        scheme == "s3" and _BUCKET.fullmatch(bucket)
+    )
     if not usable or "?" in url or "#" in url:
-        refuse(f"expected s3://bucket/prefix or file:///folder. Received: {url!r}.")
+        refuse(f"expected s3://bucket/prefix or file:///folder. Received: {shown!r}.")
     return url
 
 

@@ -126,14 +126,6 @@ def test_program(change, is_another_program):
     ) is is_another_program
 
 
-def test_files_belong_to_the_program():
-    digests = {
-        trainer_environment(job(), Attempt(1, "file:///state", program_files=files))[names.PROGRAM]
-        for files in ({}, {"train.py": "1"}, {"train.py": "2"})
-    }
-    assert len(digests) == 3
-
-
 @pytest.mark.parametrize(
     ("text", "expanded"),
     [
