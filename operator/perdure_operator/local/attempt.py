@@ -58,6 +58,7 @@ def run_attempt(
     with tempfile.TemporaryDirectory(prefix="perdure-") as folder, StatusClient(port) as client:
         message = Path(folder) / "termination-message"
         environment = plan.environment(number, port, message)
+        around.display.progress(number, None)
         around.display.event(f"attempt {number} started")
         with TrainerProcess(plan.command(), environment, plan.directory, log) as process:
             grace = plan.job.spec.termination_grace_period_seconds

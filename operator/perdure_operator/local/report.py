@@ -19,9 +19,11 @@ from perdure_operator.local.wording import counted, shown_path
 
 def print_report(outcome: Outcome, console: Console) -> None:
     """Print the report of one run."""
+    console.print()
     console.print(_attempts(outcome))
     for line in summary(outcome):
         console.print(Text(line), soft_wrap=True)
+    console.print()
 
 
 def print_verdict(proof: Proof, console: Console) -> None:
