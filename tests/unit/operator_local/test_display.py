@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import time
 
 import pytest
-from perdure.contract.status import Status
 from rich.console import Console
 
+from perdure.contract.status import Status
 from perdure_operator.local.display import Display
 
+TWO_REFRESHES = 0.3
 LONG = "attempt 1 " + "word " * 40
 
 
@@ -28,8 +30,10 @@ def test_live_line_on_a_terminal():
     status = Status("a/b/1", 1, activity="Training", step=3, total_steps=9)
     with Display(console) as display:
         display.progress(1, status, "--kill-after 5 steps")
+        time.sleep(TWO_REFRESHES)
         display.event("attempt 1 started")
         display.waiting(2, 3.7)
+        time.sleep(TWO_REFRESHES)
         display.event("attempt 2 started")
     shown = out.getvalue()
     assert "attempt 1: training, epoch 1, step 3 of 9" in shown
