@@ -11,14 +11,13 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from perdure import determinism, endings, server
 from perdure.board import Board, say
-from perdure.contract.environment import InvalidSetting
+from perdure.contract.environment import STORE, InvalidSetting
 from perdure.contract.exits import ExitCode, Reason
 from perdure.contract.status import Ending, Kind
 from perdure.determinism import Fixed
@@ -31,7 +30,40 @@ from perdure.lineage.writer import CheckpointWriter
 from perdure.saver import Saver
 from perdure.settings import Settings
 from perdure.signals import Watcher
-from perdure.store import StoreError, Unavailable, check, open_store, until_deadline
+from perdure.store import Store, StoreError, Unavailable, check, open_store, until_deadline
+
+
+class Exits:
+    """As a context: what the store or the lineage fails with becomes the exit that stands for it, and
+    every exit is noted before it ends the process.
+    """
+
+    def __init__(self, end: Callable[[Ending], None]) -> None:
+        self._end = end
+
+    def __enter__(self) -> None:
+        """Nothing to prepare: the train loop comes by at every step."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Note and translate `error`; what a user's code raises passes as it is."""
+        leaving = _exit_for(error)
+        if leaving is not None:
+            self._end(leaving.ending())
+            if leaving is not error:
+                raise leaving from error
+
+
+def _exit_for(error: BaseException | None) -> TrainerExit | None:
+    match error:
+        case None | TrainerExit():
+            return error
+        case Unavailable():
+            return StoreUnreachable(str(error))
+        case WriterFenced():
+            return Fenced(str(error))
+        case StoreError() | InvalidSetting():
+            return Refused(str(error))
+    return None
 
 
 class Attempt:
@@ -40,6 +72,7 @@ class Attempt:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.board = Board(str(settings.job), settings.attempt)
+        self.exits = Exits(self.end)
         self.signals = Watcher(settings.grace_seconds, self.end)
         self.saver: Saver | None = None
         self.versions = {"keras": "", "tensorflow": ""}
@@ -50,8 +83,8 @@ class Attempt:
         self._is_past_lineage = False
         endings.watch(self)
         server.start(self)
-        with self.exits():
-            self._store = open_store(settings.store)
+        with self.exits:
+            self._store = _opened(settings.store)
             self.store = until_deadline(self._store, settings.store_deadline_seconds)
             job = settings.job if settings.job_is_given else next_run(self.store, settings.job)
             self.board.set(job=str(job))
@@ -89,7 +122,7 @@ class Attempt:
         program = determinism.program_fingerprint(os.environ)
         environment = determinism.environment_fingerprint()
         self.versions = {name: environment[name] for name in self.versions}
-        with self.exits():
+        with self.exits:
             self._compare(program, environment)
             if not self.already_finished:
                 self._claim({"program": program, "environment": environment})
@@ -140,9 +173,7 @@ class Attempt:
                 "the store ignores If-None-Match, so an older process of this lineage cannot be kept "
                 "from writing: make sure that there is only one",
             )
-        if self.lineage.is_finished:
-            self.lineage.reopen()
-        self.lineage.claim({"fixed": asdict(self.fixed), **body})
+        self.lineage.claim({"fixed": asdict(self.fixed), **body}, reopens=self.settings.continues)
 
     def next_fit(self) -> int:
         """The number of the `fit` that begins, from 0."""
@@ -170,30 +201,18 @@ class Attempt:
         reason = Reason.ALREADY_FINISHED if self.already_finished else Reason.FINISHED
         self.end(Ending(ExitCode.FINISHED, reason, digest=digest))
 
-    @contextmanager
-    def exits(self) -> Iterator[None]:
-        """Turn what the store or the lineage fails with into the exit that stands for it, and note it."""
-        try:
-            yield
-        except TrainerExit as leaving:
-            self.end(leaving.ending())
-            raise
-        except Unavailable as error:
-            raise self._noted(StoreUnreachable(str(error))) from error
-        except WriterFenced as error:
-            raise self._noted(Fenced(str(error))) from error
-        except (StoreError, InvalidSetting, ValueError) as error:
-            raise self._noted(Refused(str(error))) from error
-
-    def _noted(self, leaving: TrainerExit) -> TrainerExit:
-        self.end(leaving.ending())
-        return leaving
-
     def end(self, ending: Ending) -> None:
         """Write the ending where it is looked for; the first one counts."""
         if self.board.end(ending) and ending.code != ExitCode.FINISHED:
             say(f"{ending.reason} (exit code {int(ending.code)}): {ending.message}")
         write_termination_message(self.settings, self.board)
+
+
+def _opened(url: str) -> Store:
+    try:
+        return open_store(url)
+    except ValueError as error:
+        raise InvalidSetting(f"{STORE}: {error}") from error
 
 
 def write_termination_message(settings: Settings, board: Board) -> None:

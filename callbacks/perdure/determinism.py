@@ -20,6 +20,7 @@ from perdure.contract.environment import InvalidSetting
 from perdure.lineage.digest import digest
 
 SEED_LIMIT = 2**31
+SHOWN = 12  # characters of a digest: enough to tell programs apart, few enough to read
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,8 @@ def program_fingerprint(environ: Mapping[str, str]) -> dict[str, str]:
     script = Path(sys.argv[0]) if sys.argv and sys.argv[0] else None
     text = script.read_bytes() if script is not None and script.is_file() else b""
     return {
-        "image, command and env": environ.get(environment.PROGRAM, ""),
-        "script": digest(text) if text else "",
+        "image, command and env": environ.get(environment.PROGRAM, "")[:SHOWN],
+        "script": digest(text)[:SHOWN] if text else "",
     }
 
 

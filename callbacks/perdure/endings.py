@@ -56,7 +56,7 @@ class _Watcher:
         if self._attempt.board.status().ending is not None:
             return
         try:
-            with self._attempt.exits():
+            with self._attempt.exits:
                 self._attempt.finish()
         except (
             TrainerExit

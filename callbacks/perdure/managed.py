@@ -6,34 +6,22 @@ import os
 import sys
 from pathlib import Path
 
+from perdure.contract.environment import TRAINER
+
 
 def prepare() -> None:
-    """Read the lineage and fix what decides the bits; not in Perdure's own command line."""
-    if _is_command_line():
+    """Read the lineage and fix what decides the bits, if this process is the trainer."""
+    if not _is_trainer():
         return
-    _refuse_backend()
+    os.environ[TRAINER] = str(os.getpid())
     from perdure.attempt import current
 
     current().prepare()
 
 
-def _is_command_line() -> bool:
-    """`perdure ...` and `python -m perdure ...` may run beside a trainer and must not disturb it."""
-    program = Path(sys.argv[0]) if sys.argv else Path()
-    return (
-        program.name == "perdure"
-        or sys.argv[:1] == ["-m"]
-        or program.parent == Path(__file__).parent
-    )
-
-
-def _refuse_backend() -> None:
-    """Only TensorFlow; said before Keras is imported, which takes seconds."""
-    from perdure.errors import Refused
-
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if backend != "tensorflow":
-        raise Refused(
-            f"KERAS_BACKEND: expected 'tensorflow', the only backend that Perdure resumes exactly. "
-            f"Received: {backend!r}."
-        )
+def _is_trainer() -> bool:
+    """A script that was started; not a child of the trainer, nor a command that runs beside it."""
+    program = sys.argv[0] if sys.argv else ""
+    beside = program in ("", "-c", "-m") or Path(program).stem in ("perdure", "kubectl-perdure")
+    is_child = os.environ.get(TRAINER) not in (None, str(os.getpid()))
+    return not (beside or is_child or Path(program).parent == Path(__file__).parent)

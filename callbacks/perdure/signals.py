@@ -69,6 +69,7 @@ class Watcher:
         os.set_blocking(write, False)
         signal.signal(signal.SIGTERM, lambda _number, _frame: None)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        os.register_at_fork(after_in_child=_die_of_sigterm)
         threading.Thread(
             target=self._watch, args=(read,), name="perdure-signals", daemon=True
         ).start()
@@ -113,3 +114,9 @@ class Watcher:
         self._end(leaving.ending())
         sys.stdout.flush()
         os._exit(int(leaving.exit_code))
+
+
+def _die_of_sigterm() -> None:
+    """A forked child, such as a data worker, is no trainer: SIGTERM ends it as it would any process."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -28,7 +28,7 @@ def callbacks(*own: Any) -> list[Any]:
             work (78) or its store does not answer (69).
     """
     attempt = current()
-    with attempt.exits():
+    with attempt.exits:
         keras_internals.check_versions()
         users = [*_flat(own), *callbacks_from(attempt.settings.callbacks)]
     begun()

@@ -7,6 +7,7 @@ epoch is then never pulled at all. What keeps state across epochs is pulled step
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -39,6 +40,7 @@ class Feed:
         self._epoch = self._drawn_in = 0
         self._owed = self._owed_before_epoch = 0
         self._first: Any = None
+        self._relay: Relay | None = None
 
     def belongs_to(self, epoch_iterator: Any) -> bool:
         """Whether this feed was made for `epoch_iterator`."""
@@ -69,7 +71,7 @@ class Feed:
             StopIteration: the epoch has no more batches.
         """
         self._see(iterator)
-        if self._epoch_iterator.num_batches is None:
+        if self.ends_unannounced:
             self._pull_to_the_end(count)
         elif self._source is None:
             self._owed += count
@@ -111,16 +113,30 @@ class Feed:
             self._first = next(iter(self._source.dataset(self._epoch)), None)
         return None if self._first is None else fingerprint(self._first)
 
-    def take_first(self, iterator: Any, count: int) -> Any:
-        """Pull the epoch's first `count` batches and give an iterator that yields them again.
+    @property
+    def ends_unannounced(self) -> bool:
+        """Whether only pulling tells where an epoch ends. What Keras learns in the first epoch is one
+        too many, so it is so in every epoch.
+        """
+        iterator = self._epoch_iterator
+        return iterator.steps_per_epoch is None and iterator.data_adapter.num_batches is None
+
+    def take(self, iterator: Any, batch: int, count: int) -> Any:
+        """Pull the next `count` batches, and give an iterator that yields them.
+
+        Keras computes a step and its data in one go. A step that finds no data has by then advanced
+        what does not depend on data, such as seeds and the count of iterations, or not: it is a race.
 
         Raises:
-            StopIteration: the epoch has no batches.
+            StopIteration: the epoch has no more batches.
         """
-        own = self.live(iterator, 0)
+        own = self.live(iterator, batch)
         batches = pull(own, count)
-        self._note_first(batches[0])
-        return _again(batches, own.element_spec)
+        if batch == 0:
+            self._note_first(batches[0])
+        if self._relay is None or len(batches) < count:
+            self._relay = Relay(own.element_spec, ends=len(batches) < count)
+        return self._relay.passing(batches)
 
     def live(self, iterator: Any, batch: int) -> Any:
         """The iterator whose next batch is batch number `batch` (from 0) of this epoch."""
@@ -157,11 +173,28 @@ def pull(iterator: Any, count: int) -> list[Any]:
     return batches
 
 
-def _again(batches: list[Any], spec: Any) -> Any:
-    """An iterator over `batches` with the element spec of the one they came from (so that the traced
-    step is the same).
+class Relay:
+    """An iterator over batches that were pulled before, with the element spec of the one they came
+    from, so that the traced step is the same.
     """
-    return iter(tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec))
+
+    def __init__(self, spec: Any, *, ends: bool) -> None:
+        self._pending: deque[Any] = deque()
+        self._ends = ends
+        dataset = tf.data.Dataset.from_generator(self._generate, output_signature=spec)
+        options = tf.data.Options()  # nothing may pull ahead of the step
+        options.autotune.enabled = False
+        options.experimental_optimization.apply_default_optimizations = False
+        self._iterator = iter(dataset.with_options(options))
+
+    def _generate(self) -> Iterator[Any]:
+        while self._pending or not self._ends:
+            yield self._pending.popleft()
+
+    def passing(self, batches: list[Any]) -> Any:
+        """The iterator, which now yields `batches`."""
+        self._pending.extend(batches)
+        return self._iterator
 
 
 def fingerprint(batch: Any) -> str:

@@ -185,7 +185,7 @@ class Fit:
     def _warm_up(self, iterator: Any, compute: Compute) -> None:
         """Compute the first step, so that all variables exist; its effects are overwritten later."""
         with self._board.during(Activity.COMPILING):
-            compute(self._feed.take_first(iterator, self._model.steps_per_execution))
+            compute(self._feed.take(iterator, 0, self._model.steps_per_execution))
         self._feed.restart()
         self._is_warm = self._is_compiled = True
 
@@ -296,10 +296,11 @@ class Fit:
 
     def _next_batches(self, iterator: Any, count: int) -> Any:
         """The iterator for the next step; an epoch's first batch leaves its fingerprint."""
-        if self._batch > 0:
+        if self._batch > 0 and not self._feed.ends_unannounced:
             return self._feed.live(iterator, self._batch)
-        own = self._feed.take_first(iterator, count)
-        self._probe = {"epoch": self._epoch, "digest": self._feed.first_of_epoch()}
+        own = self._feed.take(iterator, self._batch, count)
+        if self._batch == 0:
+            self._probe = {"epoch": self._epoch, "digest": self._feed.first_of_epoch()}
         return own
 
     def _log_values(self) -> None:

@@ -14,13 +14,14 @@ from perdure.endings import preempted_message
 from perdure.errors import Preempted
 from perdure.fitting.fit import Fit
 
+Compute = Callable[[Any], Any]
+Run = Callable[[Any, Compute], Any]
+
 
 class StandIn:
     """Stands in for a model's train or test function, and can be taken away again."""
 
-    def __init__(
-        self, run: Callable[[Any, Callable[[Any], Any]], Any], original: Callable[[Any], Any]
-    ) -> None:
+    def __init__(self, run: Run, original: Compute) -> None:
         self._run = run
         self.original = original
 
@@ -58,10 +59,12 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Any = None) -> None:
         """A fit begins."""
-        with self._hooks.attempt.exits():
+        with self._hooks.attempt.exits:
             fit = Fit(self._hooks.attempt, self.model, self._hooks.callbacks, self.params)
         self._hooks.fit = fit
-        self.model.train_function = StandIn(fit.train, _unwrapped(self.model.train_function))
+        self.model.train_function = StandIn(
+            self._noting(fit.train), _unwrapped(self.model.train_function)
+        )
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """An epoch begins."""
@@ -69,12 +72,12 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """A step begins; saving and leaving happen here, between steps."""
-        with self._hooks.attempt.exits():
+        with self._hooks.attempt.exits:
             self._fit().before_batch()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """An epoch is over."""
-        with self._hooks.attempt.exits():
+        with self._hooks.attempt.exits:
             self._fit().end_epoch(logs or {})
 
     def on_test_begin(self, logs: Any = None) -> None:
@@ -83,13 +86,15 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
         if fit is None:
             self._before = self._hooks.attempt.board.enter(Activity.EVALUATING)
             return
-        with self._hooks.attempt.exits():
+        with self._hooks.attempt.exits:
             fit.begin_test()
-        self.model.test_function = StandIn(fit.test, _unwrapped(self.model.test_function))
+        self.model.test_function = StandIn(
+            self._noting(fit.test), _unwrapped(self.model.test_function)
+        )
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
         """A test step begins."""
-        with self._hooks.attempt.exits():
+        with self._hooks.attempt.exits:
             if self._hooks.fit is None:
                 self._leave_if_told()
             else:
@@ -108,12 +113,21 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
         """A predict step begins."""
-        with self._hooks.attempt.exits():
+        with self._hooks.attempt.exits:
             self._leave_if_told()
 
     def on_predict_end(self, logs: Any = None) -> None:
         """A predict is over."""
         self._hooks.attempt.board.enter(Activity(self._before))
+
+    def _noting(self, run: Run) -> Run:
+        """`run`, with what it ends the process by noted."""
+
+        def noting(iterator: Any, compute: Compute) -> Any:
+            with self._hooks.attempt.exits:
+                return run(iterator, compute)
+
+        return noting
 
     def _fit(self) -> Fit:
         assert self._hooks.fit is not None, "on_train_begin comes first"
@@ -137,7 +151,7 @@ class Last(keras.callbacks.Callback):  # type: ignore[misc]
         """A fit is over."""
         fit = self._hooks.fit
         assert fit is not None, "on_train_begin comes first"
-        with self._hooks.attempt.exits():
+        with self._hooks.attempt.exits:
             fit.end()
         self._hooks.fit = None
         self.model.train_function = _unwrapped(self.model.train_function)

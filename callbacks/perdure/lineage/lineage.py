@@ -41,9 +41,7 @@ class Lineage:
 
     def refresh(self) -> None:
         """Read the log anew."""
-        self.log.refresh(
-            lambda number, error: self._on_damage(f"record {number} is passed over: {error}")
-        )
+        self.log.refresh(self._record_damaged)
         if self.log.index.start is not None:
             self._start = self.log.read(self.log.index.start).body
 
@@ -62,15 +60,18 @@ class Lineage:
         """Whether a process has closed this lineage."""
         return self.log.index.finished is not None
 
-    def claim(self, body: dict[str, Any]) -> None:
-        """Append this process' `start` record: whoever wrote before may not write any more."""
+    def claim(self, body: dict[str, Any], *, reopens: bool) -> None:
+        """Append this process' `start` record: whoever wrote before may not write any more.
+
+        With `reopens` the last fit of a finished lineage is to be trained on from its newest
+        checkpoint, so its end is left out of the records to come.
+        """
         before = self._start or {"began": now(), "starts": 0}
         self._start = {**body, "began": before["began"], "starts": before["starts"] + 1}
-        self.log.claim(self._start)
+        self.log.claim(self._start, self._record_damaged, reopens=reopens)
 
-    def reopen(self) -> None:
-        """Forget that the last fit has ended, so that it is trained on from its newest checkpoint."""
-        self.log.reopen()
+    def _record_damaged(self, number: int, error: Damaged) -> None:
+        self._on_damage(f"record {number} is passed over for the one before: {error}")
 
     def seconds_between_interruptions(self) -> float | None:
         """Observed mean time between starts, None before the second start."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from perdure.lineage.records import Damaged, Index, Record, RecordKind
@@ -66,13 +65,26 @@ class Log:
             raise Damaged(f"record {number} says that it is record {record.number}")
         return record
 
-    def claim(self, body: dict[str, Any]) -> Record:
-        """Append a `start` record, which fences every writer before this one."""
+    def claim(
+        self, body: dict[str, Any], on_damage: Callable[[int, Damaged], None], *, reopens: bool
+    ) -> Record:
+        """Append a `start` record, which fences every writer before this one.
+
+        Start records are never deleted, so the number after an older writer's last one stays taken.
+        Numbers of checkpoints that were dropped are free again: one that was claimed by a listing
+        that had grown old meanwhile is not the newest, and is given up.
+        """
         while True:
+            self.refresh(on_damage)
+            if reopens and self.index.finished is not None:
+                self.index = self.index.reopened()
             try:
-                return self.append(RecordKind.START, body)
+                record = self.append(RecordKind.START, body)
             except WriterFenced:
-                self.refresh(lambda _number, _error: None)
+                continue
+            if self._numbers()[-1] == record.number:
+                return record
+            self.delete([record.number])
 
     def append(self, kind: RecordKind, body: dict[str, Any], *, drop: Iterable[int] = ()) -> Record:
         """Append a record; its index leaves out the checkpoints `drop`.
@@ -102,10 +114,6 @@ class Log:
             return self.read(record.number).id == record.id
         except Damaged:
             return False
-
-    def reopen(self) -> None:
-        """Leave the newest final and the end of the lineage out of the records to come."""
-        self.index = replace(self.index, finals=self.index.finals[:-1], finished=None)
 
     def delete(self, numbers: Iterable[int]) -> None:
         """Delete records that no index names any more."""

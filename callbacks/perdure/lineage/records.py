@@ -57,6 +57,10 @@ class Index:
             case RecordKind.FINISHED:
                 return replace(self, finished=number)
 
+    def reopened(self) -> Index:
+        """The index of a lineage whose last fit is to be trained on."""
+        return replace(self, finals=self.finals[:-1], finished=None)
+
     def without(self, numbers: set[int]) -> Index:
         """The index without checkpoints `numbers`."""
         return replace(self, checkpoints=tuple(n for n in self.checkpoints if n not in numbers))
