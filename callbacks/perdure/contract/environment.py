@@ -6,9 +6,11 @@ are boto3's own variables and files.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 STORE = "PERDURE_STORE"
 JOB = "PERDURE_JOB"
@@ -72,7 +74,9 @@ class Every:
     count: float = 0
 
     def __str__(self) -> str:
-        return "auto" if self.unit == "auto" else f"{self.count:g} {self.unit}"
+        if self.unit == "auto":
+            return "auto"
+        return f"{Decimal(repr(self.count)).normalize():f} {self.unit}"  # digits, never an exponent
 
     @classmethod
     def parse(cls, text: str) -> Every:
@@ -122,7 +126,7 @@ def number(environ: Mapping[str, str], name: str, default: float, *, least: floa
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not value >= least:
+    if not (math.isfinite(value) and value >= least):
         raise InvalidSetting(
             f"{name}: expected a number of at least {least:g}. Received: {text!r}."
         )

@@ -43,8 +43,8 @@ class Request:
         Raises:
             ValueError: naming the field, what was expected and what was received.
         """
-        document = json.loads(text)
-        if not isinstance(document, dict) or not isinstance(document.get("id"), int):
+        document = _parsed(text)
+        if not isinstance(document, dict) or type(document.get("id")) is not int:
             raise ValueError(
                 f"request: expected an object with a whole number id. Received: {text!r}."
             )
@@ -53,4 +53,15 @@ class Request:
             raise ValueError(
                 f"request.verb: expected one of {', '.join(verbs)}. Received: {document.get('verb')!r}."
             )
-        return cls(document["id"], Verb(document["verb"]), document.get("arguments", {}))
+        arguments = document.get("arguments", {})
+        if not isinstance(arguments, dict):
+            raise ValueError(f"request.arguments: expected an object. Received: {arguments!r}.")
+        return cls(document["id"], Verb(document["verb"]), arguments)
+
+
+def _parsed(text: str) -> Any:
+    """The JSON document in `text`, None where there is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

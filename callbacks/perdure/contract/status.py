@@ -137,7 +137,7 @@ class Status:
             if not isinstance(document, dict) or document.get("schema") != SCHEMA:
                 raise ValueError(f"schema: expected {SCHEMA}")
             return _status(document)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise ValueError(f"not a status document: {error}") from error
 
 
