@@ -1,0 +1,137 @@
+"""What the environment variables may say; every refusal names its variable and what it received."""
+
+from __future__ import annotations
+
+import pytest
+
+from perdure.contract import environment as env
+from perdure.contract.environment import Every, InvalidSetting, Job, Keep, number, whole_number
+
+
+@pytest.mark.parametrize(
+    ("text", "every"),
+    [
+        ("auto", Every()),
+        (" auto ", Every()),
+        ("500 steps", Every("steps", 500)),
+        ("500steps", Every("steps", 500)),
+        ("1 step", Every("steps", 1)),
+        ("2.0 steps", Every("steps", 2)),
+        ("30 s", Every("s", 30)),
+        ("1 second", Every("s", 1)),
+        ("0.5 seconds", Every("s", 0.5)),
+        ("1 epoch", Every("epochs", 1)),
+        ("  3   epochs ", Every("epochs", 3)),
+    ],
+)
+def test_every(text, every):
+    assert Every.parse(text) == every
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "Auto", "500", "steps", "0 steps", "0.0 s", "-1 s", "1e3 steps", "5 minutes", "5 stepss",
+     "1.5 steps", "0.5 epochs", "1 s 2 s", "5 steps;", "inf s"],
+)  # fmt: skip
+def test_every_refuses(text):
+    with pytest.raises(InvalidSetting, match=r"^PERDURE_EVERY: expected .* Received: ") as refusal:
+        Every.parse(text)
+    assert repr(text) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("every", "text"),
+    [
+        (Every(), "auto"),
+        (Every("steps", 500), "500 steps"),
+        (Every("s", 0.5), "0.5 s"),
+        (Every("s", 123456.75), "123456.75 s"),
+        (Every("steps", 1_000_000), "1000000 steps"),
+        (Every("steps", 1_234_567), "1234567 steps"),
+        (Every("s", 0.00001), "0.00001 s"),
+        (Every("epochs", 1.0), "1 epochs"),
+    ],
+)
+def test_every_says_what_it_parses(every, text):
+    assert str(every) == text
+    assert Every.parse(text) == every
+
+
+@pytest.mark.parametrize(
+    ("text", "keep"),
+    [
+        ("last=3", Keep(3)),
+        ("last=10", Keep(10)),
+        ("last=1,best=val_loss:min", Keep(1, "val_loss", "min")),
+        ("last=2,best=my accuracy:max", Keep(2, "my accuracy", "max")),
+    ],
+)
+def test_keep(text, keep):
+    assert Keep.parse(text) == keep
+    assert str(keep) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "3", "last=0", "last=-1", "last=03", "last=1.5", "last=all", "best=loss:min",
+     "last=3,best=loss", "last=3,best=:min", "last=3,best=loss:least", "last=3, best=loss:min",
+     "last=3,best=a:b:min", "last=3\n"],
+)  # fmt: skip
+def test_keep_refuses(text):
+    with pytest.raises(InvalidSetting, match=r"^PERDURE_KEEP: expected .* Received: ") as refusal:
+        Keep.parse(text)
+    assert repr(text) in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["default/digits/1", "a.b/c_d/E-9", "0/0/0"])
+def test_job(text):
+    assert str(Job.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "digits", "a/b", "a/b/c/d", "a//1", "/a/b", "a/b/", "../b/1", ".a/b/1", "a/-b/1", "a/b/1 ",
+     "a/b/1\n", "a/ü/1", "a\\b/c/1"],
+)  # fmt: skip
+def test_job_refuses(text):
+    with pytest.raises(InvalidSetting, match=r"^PERDURE_JOB: expected .* Received: ") as refusal:
+        Job.parse(text)
+    assert repr(text) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "least", "value"),
+    [
+        pytest.param({}, 0, 7, id="unset"),
+        pytest.param({"N": ""}, 0, 7, id="empty is unset"),
+        pytest.param({"N": "0"}, 0, 0, id="at the limit"),
+        pytest.param({"N": "2.5"}, 1, 2.5, id="fraction"),
+        pytest.param({"N": "1e3"}, 1, 1000, id="exponent"),
+    ],
+)
+def test_number(environ, least, value):
+    assert number(environ, "N", 7, least=least) == value
+
+
+@pytest.mark.parametrize("read", [number, whole_number])
+@pytest.mark.parametrize("text", ["x", "-1", "0", "0.5", "nan", "inf", "-inf", "1e999", "1,5"])
+def test_number_refuses(read, text):
+    with pytest.raises(InvalidSetting, match=f"^N: expected .* Received: '{text}'"):
+        read({"N": text}, "N", 7, least=1)
+
+
+@pytest.mark.parametrize(("text", "value"), [("2147483647", 2**31 - 1), ("3.0", 3), ("", 7)])
+def test_whole_number(text, value):
+    received = whole_number({"N": text}, "N", 7)
+    assert received == value
+    assert isinstance(received, int)
+
+
+def test_whole_number_refuses_a_fraction():
+    with pytest.raises(InvalidSetting, match=r"^N: expected a whole number\. Received: '1\.5'"):
+        whole_number({"N": "1.5"}, "N", 7)
+
+
+def test_all_are_the_names_and_nothing_else():
+    assert {env.STORE, env.TERMINATION_LOG} < env.ALL
+    assert all(isinstance(name, str) and name.startswith("PERDURE_") for name in env.ALL)
