@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from perdure import determinism, endings, server
 from perdure.board import Board, say
-from perdure.contract.environment import STORE, InvalidSetting
+from perdure.contract.environment import JOB, STORE, InvalidSetting
 from perdure.contract.exits import ExitCode, Reason
 from perdure.contract.status import Ending, Kind
 from perdure.determinism import Fixed
@@ -28,7 +29,7 @@ from perdure.lineage.log import WriterFenced
 from perdure.lineage.records import RecordKind
 from perdure.lineage.writer import CheckpointWriter
 from perdure.saver import Saver
-from perdure.settings import Settings
+from perdure.settings import Settings, termination_log
 from perdure.signals import Watcher
 from perdure.store import Store, StoreError, Unavailable, check, open_store, until_deadline
 
@@ -84,6 +85,7 @@ class Attempt:
         endings.watch(self)
         server.start(self)
         with self.exits:
+            determinism.check_backend(os.environ)
             self._store = _opened(settings.store)
             self.store = until_deadline(self._store, settings.store_deadline_seconds)
             job = settings.job if settings.job_is_given else next_run(self.store, settings.job)
@@ -204,8 +206,8 @@ class Attempt:
     def end(self, ending: Ending) -> None:
         """Write the ending where it is looked for; the first one counts."""
         if self.board.end(ending) and ending.code != ExitCode.FINISHED:
-            say(f"{ending.reason} (exit code {int(ending.code)}): {ending.message}")
-        write_termination_message(self.settings, self.board)
+            say_ending(ending)
+        write_termination_message(self.settings.termination_log, self.board)
 
 
 def _opened(url: str) -> Store:
@@ -215,10 +217,15 @@ def _opened(url: str) -> Store:
         raise InvalidSetting(f"{STORE}: {error}") from error
 
 
-def write_termination_message(settings: Settings, board: Board) -> None:
+def say_ending(ending: Ending) -> None:
+    """Tell the person who reads the log why the process ends."""
+    say(f"{ending.reason} (exit code {int(ending.code)}): {ending.message}")
+
+
+def write_termination_message(path: Path | None, board: Board) -> None:
     """Leave the status where the container's termination message is read."""
-    if settings.termination_log is not None:
-        settings.termination_log.write_text(board.status().to_termination_message())
+    if path is not None:
+        path.write_text(board.status().to_termination_message())
 
 
 def _texts(fixed: Fixed) -> dict[str, str]:
@@ -250,5 +257,9 @@ def _settings() -> Settings:
     try:
         return Settings.from_environ(os.environ)
     except InvalidSetting as error:
-        say(f"{Reason.REFUSED} (exit code {int(ExitCode.REFUSED)}): {error}")
-        raise Refused(str(error)) from error
+        refused = Refused(str(error))
+        board = Board(os.environ.get(JOB, ""), attempt=0)
+        board.end(refused.ending())
+        say_ending(refused.ending())
+        write_termination_message(termination_log(os.environ), board)
+        raise refused from error

@@ -42,6 +42,16 @@ class Fixed:
         return cls(seed, environment.whole_number(environ, environment.THREADS, default, least=1))
 
 
+def check_backend(environ: Mapping[str, str]) -> None:
+    """Refuse another backend before Keras, whose import takes seconds, is imported."""
+    backend = environ.get("KERAS_BACKEND") or "tensorflow"
+    if backend != "tensorflow":
+        raise InvalidSetting(
+            f"KERAS_BACKEND: expected 'tensorflow', the only backend that Perdure resumes exactly. "
+            f"Received: {backend!r}."
+        )
+
+
 FLAGS = {"TF_DETERMINISTIC_OPS": "1", "TF_ENABLE_ONEDNN_OPTS": "1"}
 
 

@@ -56,7 +56,7 @@ class Settings:
                 environ, env.STORE_DEADLINE, env.DEFAULT_STORE_DEADLINE_SECONDS
             ),
             metrics_port=_port(environ),
-            termination_log=_termination_log(environ),
+            termination_log=termination_log(environ),
             continues=_flag(environ, env.CONTINUE),
             callbacks=environ.get(env.CALLBACKS) or "[]",
         )
@@ -100,7 +100,8 @@ def _port(environ: Mapping[str, str]) -> int:
     return port
 
 
-def _termination_log(environ: Mapping[str, str]) -> Path | None:
+def termination_log(environ: Mapping[str, str]) -> Path | None:
+    """Where to leave the termination message, None where nobody would read one."""
     given = environ.get(env.TERMINATION_LOG)
     path = Path(given or env.DEFAULT_TERMINATION_LOG)
     return path if given or os.access(path, os.W_OK) else None

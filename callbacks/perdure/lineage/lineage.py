@@ -13,7 +13,7 @@ from perdure.contract.environment import Job
 from perdure.lineage.chunks import read_tensors
 from perdure.lineage.digest import canonical, digest_of
 from perdure.lineage.log import Log
-from perdure.lineage.records import Checkpoint, Damaged, now
+from perdure.lineage.records import Checkpoint, Damaged, Gone, now
 from perdure.lineage.writer import CheckpointWriter
 from perdure.store import Store
 
@@ -106,6 +106,8 @@ class Lineage:
         try:
             return Checkpoint.from_record(self.log.read(number))
         except Damaged as error:
+            if isinstance(error, Gone) and self.log.index_is_old:
+                return None  # dropped by the record that is damaged
             self._on_damage(f"checkpoint {number} is passed over for the one before: {error}")
             return None
 

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from perdure.lineage.records import Damaged, Index, Record, RecordKind
+from perdure.lineage.records import Damaged, Gone, Index, Record, RecordKind
 from perdure.store import Exists, Missing, Store
 
 
@@ -28,6 +28,7 @@ class Log:
         self.attempt = attempt
         self.writer = uuid.uuid4().hex
         self.index = Index()
+        self.index_is_old = False
         self._last = 0
 
     def key(self, number: int) -> str:
@@ -39,6 +40,7 @@ class Log:
         numbers = self._numbers()
         self._last = numbers[-1] if numbers else 0
         damaged: set[int] = set()
+        self.index_is_old = False
         for number in reversed(numbers):
             try:
                 self.index = self.read(number).index.without(damaged)
@@ -46,6 +48,7 @@ class Log:
             except Damaged as error:
                 on_damage(number, error)
                 damaged.add(number)
+                self.index_is_old = True
 
     def _numbers(self) -> list[int]:
         keys = self.store.list(f"{self.prefix}/log/")
@@ -55,12 +58,13 @@ class Log:
         """Read record `number`.
 
         Raises:
-            Damaged: it is not intact, or it is not there.
+            Gone: it is not there.
+            Damaged: it is not intact.
         """
         try:
             record = Record.decode(self.store.get(self.key(number)))
         except Missing as error:
-            raise Damaged(f"record {number} is missing") from error
+            raise Gone(f"record {number} is missing") from error
         if record.number != number:
             raise Damaged(f"record {number} says that it is record {record.number}")
         return record

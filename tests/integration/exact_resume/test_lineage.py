@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -141,9 +142,9 @@ def test_the_older_of_two_processes_is_fenced(
     nursery: Nursery, tmp_path: Path, undisturbed: Job
 ) -> None:
     environ = {**EVERY_STEP, "PAUSE": "0.3"}
+    second = Nursery()
     older = Job(nursery, tmp_path, "plain.py", environ=environ)
     older.start()
-    second = Nursery()
     newer = Job(second, tmp_path, "plain.py", environ=dict(EVERY_STEP))
     newer.attempts.append(None)  # the older one is the first attempt
     _wait_for_checkpoint(older)
@@ -164,8 +165,6 @@ def test_the_older_of_two_processes_is_fenced(
 
 
 def _wait_for_checkpoint(job: Job) -> None:
-    import time
-
     for _ in range(600):
         if (_lineage(job) / "log" / "00000003.json").exists():
             return

@@ -47,7 +47,9 @@ def _wait_until(port: int, condition) -> dict:
 def test_a_store_that_goes_away_later(
     nursery: Nursery, tmp_path: Path, versitygw: S3Server
 ) -> None:
-    server = s3_server.versitygw(tmp_path / "server").start()
+    folder = tmp_path / "server"
+    folder.mkdir()
+    server = s3_server.versitygw(folder).start()
     environ = {**S3(server, server.make_bucket()).environment, "PAUSE": "0.5", "EPOCHS": "4"}
     bucket = server.make_bucket()
     port = free_port()
