@@ -19,7 +19,7 @@ def to_drop(checkpoints: Sequence[int], values: Mapping[int, float], keep: Keep)
     """
     kept = set(checkpoints[-max(keep.last, LEAST_KEPT) :])
     known = {number: values[number] for number in checkpoints if number in values}
-    if known:
+    if known and keep.monitor is not None:
         best = min if keep.mode == "min" else max
         kept.add(best(known, key=lambda number: known[number]))
     return set(checkpoints) - kept
