@@ -1,0 +1,254 @@
+"""The log: numbers in order, one writer at a time, whatever the store's answers and listings."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from perdure.lineage.log import Log, WriterFenced
+from perdure.lineage.records import Damaged, Gone, Index, RecordKind
+from perdure.store import Exists, Unavailable
+
+PREFIX = "team/digits/1"
+CHECKPOINT = RecordKind.CHECKPOINT
+
+
+def unexpected(number: int, error: Damaged) -> None:
+    pytest.fail(f"record {number}: {error}")
+
+
+def claimed(store: object) -> Log:
+    log = Log(store, PREFIX)
+    log.claim({}, unexpected, reopens=False)
+    return log
+
+
+def numbers(store: object) -> list[int]:
+    return [int(key[-13:-5]) for key in store.list(f"{PREFIX}/log/")]
+
+
+def drop(log: Log, *dropped: int) -> None:
+    """Append a checkpoint as retention does: the index leaves records out, then they are deleted."""
+    log.append(CHECKPOINT, {}, drop=dropped)
+    log.delete(dropped)
+
+
+def once(action: object) -> object:
+    """A hook that acts the first time only."""
+    waiting = [action]
+    return lambda key: waiting.pop()(key) if waiting else None
+
+
+def raising(error: type[Exception]) -> object:
+    def fail(key: str) -> None:
+        raise error(key)
+
+    return fail
+
+
+def test_records_are_appended_in_order(store):
+    log = claimed(store)
+    kinds = [CHECKPOINT, CHECKPOINT, RecordKind.FINAL, RecordKind.FINISHED]
+    written = [log.append(kind, {"n": n}) for n, kind in enumerate(kinds)]
+    assert [record.number for record in written] == [2, 3, 4, 5]
+    assert store.list("")[0] == f"{PREFIX}/log/00000001.json"
+    assert [log.read(record.number) for record in written] == written
+    assert log.index == written[-1].index == Index(1, (2, 3), (4,), 5)
+
+
+def test_another_reader_has_the_same_index(store):
+    log = claimed(store)
+    log.append(CHECKPOINT, {})
+    other = Log(store, PREFIX)
+    other.refresh(unexpected)
+    assert other.index == log.index
+
+
+def test_numbers_of_more_than_eight_digits_are_still_in_order(store):
+    log = claimed(store)
+    log._last = 99_999_998
+    assert [log.append(CHECKPOINT, {}).number for _ in range(3)][-1] == 100_000_001
+    other = Log(store, PREFIX)
+    other.refresh(unexpected)
+    assert other.index.checkpoints[-1] == 100_000_001
+
+
+def test_a_log_of_nothing_is_empty(store):
+    log = Log(store, PREFIX)
+    log.refresh(unexpected)
+    assert log.index == Index()
+    with pytest.raises(Gone, match="record 1 is missing"):
+        log.read(1)
+
+
+def test_claiming_fences_the_older_writer_for_good(store):
+    older = claimed(store)
+    older.append(CHECKPOINT, {})
+    newer = claimed(store)
+    for _ in range(2):
+        with pytest.raises(WriterFenced, match="record 3 of team/digits/1"):
+            older.append(CHECKPOINT, {})
+    assert newer.append(CHECKPOINT, {}).number == 4
+    assert newer.index == Index(3, (2, 4))
+
+
+def test_an_older_writer_stays_fenced_when_retention_has_freed_numbers(store):
+    older = claimed(store)
+    newer = claimed(store)
+    for dropped in ((), (3,), (4,), (5,)):
+        drop(newer, *dropped)
+    with pytest.raises(WriterFenced):
+        older.append(CHECKPOINT, {})
+    assert numbers(store) == [1, 2, 6]
+
+
+def test_a_lost_answer_is_a_success(disturbed):
+    """The request is sent again below the interface and finds what it has itself written."""
+    log = claimed(disturbed)
+    disturbed.after["create"] = once(raising(Exists))
+    assert log.append(CHECKPOINT, {}).number == 2
+    assert log.append(CHECKPOINT, {}).number == 3
+    assert numbers(disturbed) == [1, 2, 3]
+
+
+@pytest.mark.xfail(
+    raises=WriterFenced, reason="the record of an unanswered request fences its writer"
+)
+def test_a_writer_is_not_fenced_by_its_own_unanswered_request(disturbed):
+    """The store has written the record, its answer came too late, and the saver saves again."""
+    log = claimed(disturbed)
+    disturbed.after["create"] = once(raising(Unavailable))
+    with pytest.raises(Unavailable):
+        log.append(CHECKPOINT, {"n": 1})
+    record = log.append(CHECKPOINT, {"n": 2})
+    assert log.index.checkpoints[-1] == record.number
+
+
+def test_a_request_that_never_arrived_is_sent_again_under_its_number(disturbed):
+    log = claimed(disturbed)
+    disturbed.before["create"] = once(raising(Unavailable))
+    with pytest.raises(Unavailable):
+        log.append(CHECKPOINT, {})
+    assert log.append(CHECKPOINT, {}).number == 2
+
+
+def test_a_claim_that_is_overtaken_is_tried_again(store, disturbed):
+    older = claimed(store)
+    disturbed.before["create"] = once(lambda _key: older.append(CHECKPOINT, {}))
+    newer = Log(disturbed, PREFIX)
+    assert newer.claim({}, unexpected, reopens=False).number == 3
+    assert newer.index == Index(3, (2,))
+    with pytest.raises(WriterFenced):
+        older.append(CHECKPOINT, {})
+
+
+@pytest.mark.parametrize("saves", [1, 2, 5])
+def test_a_claim_by_an_old_listing_is_given_up(store, disturbed, saves):
+    """Between listing and creating, the older writer has saved on and freed the number."""
+    older = claimed(store)
+    older.append(CHECKPOINT, {})
+
+    def save_on(_key: str) -> None:
+        for _ in range(saves + 1):
+            drop(older, older.index.checkpoints[-1])
+
+    disturbed.before["create"] = once(save_on)
+    newer = Log(disturbed, PREFIX)
+    record = newer.claim({}, unexpected, reopens=False)
+    assert record.number == saves + 4
+    assert newer.index == Index(saves + 4, (saves + 3,))
+    assert numbers(store) == [1, saves + 3, saves + 4]
+    with pytest.raises(WriterFenced):
+        older.append(CHECKPOINT, {})
+
+
+def test_a_save_after_a_misplaced_claim_is_not_lost(store, disturbed):
+    """The older writer also saves between the misplaced creation and the look at the numbers."""
+    older = claimed(store)
+    older.append(CHECKPOINT, {})
+    disturbed.before["create"] = once(lambda _key: [drop(older, n) for n in (2, 3)])
+    disturbed.after["create"] = once(lambda _key: older.append(CHECKPOINT, {}))
+    newer = Log(disturbed, PREFIX)
+    assert newer.claim({}, unexpected, reopens=False).number == 6
+    assert newer.index == Index(6, (4, 5))
+    assert numbers(store) == [1, 4, 5, 6]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"{}"], ids=["empty", "half", "another document"])
+def test_a_damaged_newest_record_keeps_its_number(store, content):
+    log = claimed(store)
+    log.append(CHECKPOINT, {})
+    log.append(CHECKPOINT, {})
+    store.put(log.key(3), content)
+    damaged: list[int] = []
+    newer = Log(store, PREFIX)
+    record = newer.claim({}, lambda number, _error: damaged.append(number), reopens=False)
+    assert record.number == 4
+    assert damaged == [3]
+    assert newer.index == Index(4, (2,))
+
+
+def test_a_lineage_of_damaged_records_only_is_claimed_after_them(store):
+    log = claimed(store)
+    store.put(log.key(1), b"?")
+    record = Log(store, PREFIX).claim({}, lambda *_: None, reopens=False)
+    assert (record.number, record.index) == (2, Index(2))
+
+
+def test_a_record_in_anothers_place_is_damaged(store):
+    log = claimed(store)
+    log.append(CHECKPOINT, {})
+    store.put(log.key(2), store.get(log.key(1)))
+    with pytest.raises(Damaged, match="record 2 says that it is record 1"):
+        log.read(2)
+
+
+@pytest.mark.parametrize("reopens", [False, True])
+def test_reopening_leaves_out_the_end(store, reopens):
+    log = claimed(store)
+    for kind in (CHECKPOINT, RecordKind.FINAL, RecordKind.FINAL, RecordKind.FINISHED):
+        log.append(kind, {})
+    newer = Log(store, PREFIX)
+    newer.claim({}, unexpected, reopens=reopens)
+    assert newer.index == (Index(6, (2,), (3,)) if reopens else Index(6, (2,), (3, 4), 5))
+
+
+def test_reopening_a_lineage_that_is_not_finished_changes_nothing(store):
+    log = claimed(store)
+    log.append(RecordKind.FINAL, {})
+    newer = Log(store, PREFIX)
+    newer.claim({}, unexpected, reopens=True)
+    assert newer.index == Index(3, (), (2,))
+
+
+def race(log: Log, saves: int, barrier: threading.Barrier, won: list[tuple[int, str]]) -> None:
+    barrier.wait()
+    try:
+        won.append((log.claim({}, unexpected, reopens=False).number, log.writer))
+        for _ in range(saves):
+            won.append((log.append(CHECKPOINT, {}).number, log.writer))
+    except WriterFenced:
+        pass
+
+
+@pytest.mark.parametrize("writers", [2, 5])
+def test_racing_writers_have_one_winner_for_each_number(store, writers):
+    won: list[tuple[int, str]] = []
+    barrier = threading.Barrier(writers)
+    threads = [
+        threading.Thread(target=race, args=(Log(store, PREFIX), 20, barrier, won))
+        for _ in range(writers)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(number for number, _ in won) == numbers(store) == [*range(1, len(won) + 1)]
+    for number, writer in won:
+        assert json.loads(store.get(f"{PREFIX}/log/{number:08d}.json"))["writer"] == writer
+    by_number = dict(won)
+    survivor = by_number[len(won)]
+    own = [number for number, writer in won if writer == survivor]
+    assert own == [*range(own[0], own[0] + 21)] == [*range(len(won) - 20, len(won) + 1)]
