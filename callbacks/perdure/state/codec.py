@@ -41,7 +41,8 @@ def encode(value: Any, tensors: list[Array]) -> Any:
         case tuple():
             return {"$tuple": [encode(item, tensors) for item in value]}
         case set() | frozenset():
-            return {"$set": [encode(item, tensors) for item in sorted(value, key=repr)]}
+            tag = "$set" if isinstance(value, set) else "$frozenset"
+            return {tag: [encode(item, tensors) for item in sorted(value, key=repr)]}
         case dict():
             return _encode_dict(value, tensors)
     return {"$array": _append(_as_array(value), tensors)}
@@ -87,5 +88,6 @@ _DECODERS: dict[str, Callable[[Any, Sequence[Array]], Any]] = {
     "$bytes": lambda inner, _: base64.b64decode(inner),
     "$tuple": lambda inner, tensors: tuple(decode(item, tensors) for item in inner),
     "$set": lambda inner, tensors: {decode(item, tensors) for item in inner},
+    "$frozenset": lambda inner, tensors: frozenset(decode(item, tensors) for item in inner),
     "$dict": lambda inner, tensors: {decode(k, tensors): decode(v, tensors) for k, v in inner},
 }

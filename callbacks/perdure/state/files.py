@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-import tempfile
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def _version(path: str) -> tuple[int, int]:
 
 def _replace(path: Path, content: Array) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".perdure-")
-    with os.fdopen(descriptor, "wb") as file:
+    temporary = path.parent / f".perdure-{uuid.uuid4().hex}"
+    with temporary.open("xb") as file:  # with the permissions that the callback's own files have
         file.write(content.tobytes())
     os.replace(temporary, path)
