@@ -14,6 +14,7 @@ UV := $(shell have=$$(uv --version 2>/dev/null | cut -d' ' -f2); \
         if [ -n "$$have" ] && [ "$$least" = $(UV_LEAST) ]; then command -v uv; else echo .bin/uv/bin/uv; fi)
 RUN := $(UV) run --frozen --no-sync
 
+WORKERS    ?= 2
 OLDEST     := .venv-oldest
 OLDEST_RUN := PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH" $(OLDEST)/bin/python
 JOB        ?= deploy/examples/digits/job.yaml
@@ -44,7 +45,7 @@ unit: install ## Run the fast tests, which start no training
 
 test: install ## Run all tests that this machine can run; say what was left out and why
 	@rm -f .pytest_cache/tests.xml
-	@$(RUN) pytest --junitxml=.pytest_cache/tests.xml; status=$$?; \
+	@$(RUN) pytest -n $(WORKERS) --dist worksteal --junitxml=.pytest_cache/tests.xml; status=$$?; \
 	  $(RUN) python .ci/left_out.py .pytest_cache/tests.xml && exit $$status
 
 oldest: $(UV) ## Run the integration tests with the oldest Keras and TensorFlow supported
@@ -52,7 +53,7 @@ oldest: $(UV) ## Run the integration tests with the oldest Keras and TensorFlow 
 	  --group dev --group test --group oldest
 	@$(OLDEST_RUN) -c "from importlib.metadata import version as v; \
 	  print('Keras', v('keras'), 'TensorFlow', v('tensorflow-cpu'))"
-	$(OLDEST_RUN) -m pytest tests/integration -q
+	$(OLDEST_RUN) -m pytest tests/integration -q -n $(WORKERS) --dist worksteal --disturbances 2
 
 demo: install ## Train the digits, kill the training again and again, prove the result identical
 	@$(RUN) perdure run deploy/examples/digits/job.yaml $(DEMO) --prove

@@ -9,6 +9,17 @@ import s3_server
 from s3_server import S3, S3Server
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How often each way to give data to `fit` is killed."""
+    parser.addoption("--disturbances", type=int, default=10, help="kills per way to give data")
+
+
+@pytest.fixture(scope="session")
+def disturbances(request: pytest.FixtureRequest) -> int:
+    """How often each training is disturbed."""
+    return int(request.config.getoption("--disturbances"))
+
+
 @pytest.fixture(scope="session")
 def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A running versitygw, which checks signatures and keeps its data over a restart."""

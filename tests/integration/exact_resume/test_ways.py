@@ -23,7 +23,6 @@ WAYS = [
     "factory",
     "generator",
 ]
-DISTURBANCES = 10
 SEED = 20261121
 
 
@@ -35,13 +34,15 @@ def _undisturbed(nursery: Nursery, folder: Path, way: str) -> Job:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
-def test_random_kills_change_nothing(nursery: Nursery, tmp_path: Path, way: str) -> None:
+def test_random_kills_change_nothing(
+    nursery: Nursery, tmp_path: Path, way: str, disturbances: int
+) -> None:
     undisturbed = _undisturbed(nursery, tmp_path, way)
     draw = random.Random(f"{SEED} {way}")
     job = Job(
         nursery, tmp_path, "ways.py", [way], run="killed", environ={"PERDURE_EVERY": "1 steps"}
     )
-    for _ in range(DISTURBANCES):
+    for _ in range(disturbances):
         job.kill(signal.SIGKILL, after=draw.randint(2, 5))
     job.finish()
     assert first_difference(undisturbed.results(), job.results()) is None
@@ -49,11 +50,13 @@ def test_random_kills_change_nothing(nursery: Nursery, tmp_path: Path, way: str)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
-def test_random_notices_lose_no_step(nursery: Nursery, tmp_path: Path, way: str) -> None:
+def test_random_notices_lose_no_step(
+    nursery: Nursery, tmp_path: Path, way: str, disturbances: int
+) -> None:
     undisturbed = _undisturbed(nursery, tmp_path, way)
     draw = random.Random(f"{SEED} {way}")
     job = Job(nursery, tmp_path, "ways.py", [way], run="noticed")
-    for _ in range(DISTURBANCES):
+    for _ in range(disturbances):
         job.kill(signal.SIGTERM, after=draw.randint(1, 4))
     job.finish()
     assert first_difference(undisturbed.results(), job.results()) is None

@@ -1,0 +1,147 @@
+"""The notice board: every second is booked once, notices are said once, the first ending stays."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from perdure import board as module
+from perdure.board import Board
+from perdure.contract.status import Activity, Ending, Metric, Notice
+
+
+class Clock:
+    """Stands for the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now + 1.7e9
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(module, "_process_age", lambda: 2.5)
+    return clock
+
+
+@pytest.fixture
+def board(clock: Clock) -> Board:
+    return Board("team/digits/1", 3)
+
+
+def test_a_new_board(board):
+    status = board.status()
+    assert (status.job, status.attempt, status.activity) == ("team/digits/1", 3, Activity.STARTING)
+
+
+def test_seconds_before_the_board_are_booked_too(board):
+    assert board.status().seconds == {"Starting": 2.5}
+
+
+def test_every_second_is_booked_to_one_activity(board, clock):
+    for n, activity in enumerate([*Activity, *reversed(Activity)]):
+        board.enter(activity)
+        clock.now += n + 0.25
+        if n % 3 == 0:
+            board.status()  # looking changes nothing
+    seconds = board.status().seconds
+    assert set(seconds) == set(Activity)
+    assert sum(seconds.values()) == pytest.approx(clock.now - 1000 + 2.5)
+    count = len(Activity)
+    assert seconds["Training"] == (4 + 0.25) + (2 * count - 1 - 4 + 0.25)
+
+
+def test_entering_gives_the_activity_before(board):
+    assert board.enter(Activity.TRAINING) == Activity.STARTING
+    assert board.enter(Activity.TRAINING) == Activity.TRAINING
+
+
+def test_during_goes_back_to_what_was_before(board, clock):
+    board.enter(Activity.TRAINING)
+    clock.now += 1
+    with pytest.raises(ZeroDivisionError), board.during(Activity.SAVING):
+        clock.now += 2
+        with board.during(Activity.VALIDATING):
+            clock.now += 4
+        assert board.status().activity == Activity.SAVING
+        raise ZeroDivisionError
+    clock.now += 8
+    status = board.status()
+    assert status.activity == Activity.TRAINING
+    assert status.seconds == {"Starting": 2.5, "Training": 9, "Saving": 2, "Validating": 4}
+
+
+def test_real_seconds_add_up():
+    board = Board("a/b/1", 1)
+    before, began = sum(board.status().seconds.values()), time.monotonic()
+    stop = threading.Event()
+    reader = threading.Thread(target=lambda: [board.status() for _ in iter(stop.is_set, True)])
+    reader.start()
+    for activity in [*Activity] * 20:
+        with board.during(activity):
+            time.sleep(0.0005)
+    stop.set()
+    reader.join()
+    booked = sum(board.status().seconds.values()) - before
+    assert booked == pytest.approx(time.monotonic() - began, abs=0.02)
+
+
+def test_notices_are_said_once(board, capsys):
+    for _ in range(2):
+        board.notice("DataChanged", "the data is another")
+        board.notice("DataChanged", "and another still")
+    assert board.status().notices == (
+        Notice("DataChanged", "the data is another"),
+        Notice("DataChanged", "and another still"),
+    )
+    assert capsys.readouterr().err.splitlines() == [
+        "perdure: DataChanged: the data is another",
+        "perdure: DataChanged: and another still",
+    ]
+
+
+def test_the_first_ending_stays(board):
+    first = Ending(75, "Preempted")
+    assert board.end(first)
+    assert not board.end(Ending(1, "Error"))
+    assert board.status().ending == first
+
+
+def test_steps_and_their_rate(board, clock):
+    for step in range(1, 6):
+        clock.now += 0.25
+        board.stepped(fit=0, epoch=2, step=100 + step, trained=1)
+    status = board.status()
+    assert (status.epoch, status.step, status.steps_trained) == (2, 105, 5)
+    assert status.steps_per_second == 4.0
+    assert board.last_step_time == clock.time()
+
+
+def test_the_rate_is_of_the_newest_seconds(board, clock):
+    for seconds, trained, rate in ((1.0, 10, 10.0), (0.5, 5, 10.0), (1.5, 5, 5.0)):
+        clock.now += seconds
+        board.stepped(fit=0, epoch=0, step=1, trained=trained)
+        assert board.status().steps_per_second == rate
+
+
+def test_replayed_steps_are_counted_apart(board):
+    board.replayed(fit=1, epoch=2, step=7, count=5)
+    board.replayed(fit=1, epoch=2, step=9, count=2)
+    status = board.status()
+    assert (status.fit, status.epoch, status.step) == (1, 2, 9)
+    assert (status.steps_replayed, status.steps_trained) == (7, 0)
+
+
+def test_the_newest_values_of_the_log_stay(board):
+    board.logged({"loss": 0.5, "val_loss": float("nan")})
+    board.logged({"loss": 0.1})
+    assert board.status().metrics == (Metric("loss", "0.1"), Metric("val_loss", "nan"))
