@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -43,15 +44,17 @@ def checkpoints() -> None:
     """What a job has saved."""
 
 
-def _lineage(store: str, job: str) -> Any:
+def _say(message: str) -> None:
+    click.echo(message, err=True)
+
+
+def _lineage(store: str, job: str, on_damage: Callable[[str], None] = _say) -> Any:
     """Open a lineage for reading; nothing is written and no process is fenced."""
     from perdure.lineage.lineage import Lineage
     from perdure.store import StoreError, open_store
 
     try:
-        lineage = Lineage(
-            open_store(store), Job.parse(job), 0, lambda message: click.echo(message, err=True)
-        )
+        lineage = Lineage(open_store(store), Job.parse(job), 0, on_damage)
     except (StoreError, InvalidSetting, ValueError) as error:
         raise _Refusal(str(error)) from error
     if not lineage.exists:
@@ -90,13 +93,16 @@ def list_checkpoints(store: str, job: str) -> None:
 @_job
 def verify(store: str, job: str) -> None:
     """Read every byte of every checkpoint; exit code 1 if one is damaged."""
-    lineage = _lineage(store, job)
+    damaged_records: list[str] = []
+    lineage = _lineage(store, job, damaged_records.append)
     damaged = 0
     for number, kind, checkpoint in lineage.saved():
         problem = lineage.damage(checkpoint)
         damaged += problem is not None
         click.echo(f"{number:8d}  {kind:10s}  {problem or 'intact'}")
-    raise SystemExit(1 if damaged else 0)
+    for message in damaged_records:
+        _say(message)
+    raise SystemExit(1 if damaged or damaged_records else 0)
 
 
 @checkpoints.command()

@@ -11,6 +11,7 @@ here is given to `fit` as `x`, without `y`, `batch_size` or `class_weight`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
@@ -31,7 +32,7 @@ class Source(DataAdapter):  # type: ignore[misc]
         """The first epoch: what Keras looks at for shapes, and what `evaluate` runs over."""
         return self.dataset(0)
 
-    @property
+    @cached_property
     def num_batches(self) -> int | None:
         """Batches of an epoch, None where only iterating tells."""
         cardinality = int(self.get_tf_dataset().cardinality())
@@ -49,10 +50,11 @@ class Source(DataAdapter):  # type: ignore[misc]
 class _Epochs(Source):
     def __init__(self, factory: Callable[[int], tf.data.Dataset]) -> None:
         self._factory = factory
-        self._first = self._checked(0)
+        self._checked(0)
 
     def dataset(self, epoch: int, start: int = 0) -> tf.data.Dataset:
-        dataset = self._first if epoch == 0 else self._checked(epoch)
+        # Made anew each time: one that shuffles has another order each time it is iterated.
+        dataset = self._checked(epoch)
         return dataset.skip(start) if start else dataset
 
     def _checked(self, epoch: int) -> tf.data.Dataset:
