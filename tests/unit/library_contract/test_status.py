@@ -115,7 +115,7 @@ def document(**changes: object) -> str:
     ],
 )
 def test_what_is_no_status_is_refused(text):
-    with pytest.raises(ValueError, match="^not a status document: "):
+    with pytest.raises(ValueError, match=r"^not a status document: "):
         Status.from_json(text)
     assert not is_termination_message(text)
 
