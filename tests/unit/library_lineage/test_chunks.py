@@ -142,11 +142,11 @@ def test_tensors_are_read_one_at_a_time(store):
 @pytest.mark.parametrize("position", [0, 1, 99, 299])
 def test_a_flipped_byte_is_damage(store, position):
     written = write(store, [BITS[n : n + 100] for n in range(3)])
-    key = chunk_key(PREFIX, chunks(store)[0])
-    data = bytearray(store.get(key))
+    (name,) = chunks(store)
+    data = bytearray(store.get(chunk_key(PREFIX, name)))
     data[position] ^= 1
-    store.put(key, bytes(data))
-    with pytest.raises(Damaged, match="holds other bytes than were written"):
+    store.put(chunk_key(PREFIX, name), bytes(data))
+    with pytest.raises(Damaged, match=f"chunk {name} holds other bytes than were written"):
         read_tensors(store, PREFIX, written.entries)
 
 
