@@ -76,14 +76,21 @@ def main() -> None:
             seconds[name].append(_seconds(setting))
     base = statistics.median(seconds["defaults"])
     rows = {
-        name: {"seconds per epoch": round(statistics.median(s), 3), "ratio": round(statistics.median(s) / base, 3)}
+        name: {
+            "seconds per epoch": round(statistics.median(s), 3),
+            "ratio": round(statistics.median(s) / base, 3),
+        }
         for name, s in seconds.items()
     }
     for name, row in rows.items():
-        print(f"{name:16s} {row['seconds per epoch']:8.3f} s per epoch  {row['ratio']:6.3f} of the defaults")
+        print(
+            f"{name:16s} {row['seconds per epoch']:8.3f} s per epoch  {row['ratio']:6.3f} of the defaults"
+        )
     RESULTS.parent.mkdir(exist_ok=True)
     machine = f"{os.cpu_count()} cores, {platform.machine()}, CPU only"
-    RESULTS.write_text(json.dumps({"machine": machine, "rounds": ROUNDS, "rows": rows}, indent=2) + "\n")
+    RESULTS.write_text(
+        json.dumps({"machine": machine, "rounds": ROUNDS, "rows": rows}, indent=2) + "\n"
+    )
 
 
 if __name__ == "__main__":

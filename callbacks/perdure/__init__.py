@@ -27,7 +27,7 @@ def __getattr__(name: str) -> Any:
     return module if attribute is None else getattr(module, attribute)
 
 
-if environment.ATTEMPT in os.environ:
+if os.environ.get(environment.ATTEMPT):
     # A managed process: seed, threads and flags must be fixed before TensorFlow starts.
     from perdure.managed import prepare
 

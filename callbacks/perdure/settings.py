@@ -47,7 +47,7 @@ class Settings:
             store=environ.get(env.STORE) or _default_store(environ),
             job=Job.parse(job) if job else Job("local", _script_name()),
             job_is_given=bool(job),
-            managed=env.ATTEMPT in environ,
+            managed=bool(environ.get(env.ATTEMPT)),
             attempt=env.whole_number(environ, env.ATTEMPT, 1, least=1),
             every=Every.parse(environ.get(env.EVERY) or "auto"),
             keep=Keep.parse(environ.get(env.KEEP) or "last=3"),

@@ -32,6 +32,7 @@ def _run(example: str, folder: Path) -> str:
         [*command, *DISTURBANCES[example], "--prove"],
         cwd=folder,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        check=False,
         capture_output=True,
         text=True,
         timeout=500,

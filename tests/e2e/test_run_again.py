@@ -37,6 +37,7 @@ def _call(folder: Path, *arguments: str, **environ: str) -> subprocess.Completed
         [sys.executable, *arguments],
         cwd=folder,
         env={**os.environ, **QUIET, **environ},
+        check=False,
         capture_output=True,
         text=True,
         timeout=300,

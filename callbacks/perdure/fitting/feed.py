@@ -33,7 +33,7 @@ class Feed:
         self.is_python = type(adapter).__name__ not in (
             "ArrayDataAdapter", "TFDatasetAdapter", "KeyedArrayAdapter"
         ) and self._source is None  # fmt: skip
-        self.unseeded, keeps_state = _traits(adapter)
+        self._unseeded, keeps_state = _traits(adapter)
         self._pulls_all = self.is_python or keeps_state
         self._iterator: Any = None
         self._source_iterator: Iterator[Any] | None = None
@@ -41,6 +41,14 @@ class Feed:
         self._owed = self._owed_before_epoch = 0
         self._first: Any = None
         self._relay: Relay | None = None
+
+    def close(self) -> None:
+        """Let go of iterators that run Python code, which TensorFlow would complain of at the exit."""
+        self._relay = self._iterator = self._source_iterator = None
+
+    def what_cannot_be_exact(self) -> list[str]:
+        """Sentences on what in this data cannot be had again."""
+        return [*_say_unseeded(self._unseeded), *_say_racing(self._epoch_iterator.data_adapter)]
 
     def belongs_to(self, epoch_iterator: Any) -> bool:
         """Whether this feed was made for `epoch_iterator`."""
@@ -159,6 +167,27 @@ def _traits(adapter: Any) -> tuple[tuple[str, ...], bool]:
         return (), False
     traits = keras_internals.pipeline_traits(adapter.get_tf_dataset())
     return traits.unseeded, traits.keeps_state_across_epochs
+
+
+def _say_unseeded(ops: tuple[str, ...]) -> list[str]:
+    if not ops:
+        return []
+    return [
+        f"the tf.data pipeline has random ops without a seed ({', '.join(ops)}), whose values cannot be "
+        f"had again: a resumed run trains on other batches. Give them seeds, or use perdure.data"
+    ]
+
+
+def _say_racing(adapter: Any) -> list[str]:
+    """Workers that draw from global streams race, also in an undisturbed run."""
+    dataset = getattr(adapter, "py_dataset", None)
+    if dataset is None or getattr(adapter, "enqueuer", None) is None:
+        return []
+    return [
+        f"{type(dataset).__name__} is read by {dataset.workers} workers at once: batches that draw from "
+        f"the global streams of random or numpy.random differ from run to run, disturbed or not. Draw from "
+        f"a generator seeded by the batch's index"
+    ]
 
 
 def pull(iterator: Any, count: int) -> list[Any]:

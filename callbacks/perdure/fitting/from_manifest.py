@@ -21,11 +21,31 @@ def callbacks_from(text: str) -> list[Any]:
     Raises:
         Refused: naming what is not known or does not fit.
     """
-    return [_make(entry["name"], entry.get("args", {})) for entry in json.loads(text)]
+    return [_make(entry["name"], entry.get("args", {})) for entry in _entries(text)]
+
+
+def _entries(text: str) -> list[dict[str, Any]]:
+    try:
+        entries = json.loads(text)
+    except ValueError:
+        entries = None
+    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
+        raise Refused(
+            f'{CALLBACKS}: expected a JSON list of {{"name": ..., "args": {{...}}}}. Received: {text[:200]}'
+        )
+    return entries
+
+
+def _is_entry(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not set(entry) <= {"name", "args"}:
+        return False
+    return isinstance(entry.get("name"), str) and isinstance(entry.get("args", {}), dict)
 
 
 def _make(name: str, arguments: dict[str, Any]) -> Any:
     cls = _imported(name) if ":" in name else _keras_callback(name)
+    if not (isinstance(cls, type) and issubclass(cls, keras.callbacks.Callback)):
+        raise Refused(f"{CALLBACKS}: expected a class of Keras callbacks. Received: {name!r}.")
     values = {key: _value(key, value) for key, value in arguments.items()}
     try:
         return cls(**values)
@@ -57,7 +77,7 @@ def _imported(name: str) -> Any:
     try:
         module = main if is_script else importlib.import_module(module_name)
         return getattr(module, attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise Refused(
             f"{CALLBACKS}: expected a name that can be imported. Received: {name!r} ({error})."
         ) from error

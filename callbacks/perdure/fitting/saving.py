@@ -40,13 +40,9 @@ class Saves:
         self._step = self._committed_before = at.steps
         self._schedule.saved(at)
 
-    def reached(self, at: Progress) -> None:
-        """A step was computed."""
-        self._step = at.steps
-
-    def will_be_due(self, at: Progress) -> bool:
-        """Whether the step that leads to `at` will be saved."""
-        return self._saver.is_free and self._schedule.is_due(at)
+    def reached(self, step: int) -> None:
+        """Step `step` of the lineage was computed."""
+        self._step = step
 
     def between_steps(self, at: Progress) -> None:
         """Save if that is due; end the process if that was asked for."""

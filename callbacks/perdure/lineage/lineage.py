@@ -13,7 +13,7 @@ from perdure.contract.environment import Job
 from perdure.lineage.chunks import read_tensors
 from perdure.lineage.digest import canonical, digest_of
 from perdure.lineage.log import Log
-from perdure.lineage.records import Checkpoint, Damaged, Gone, now
+from perdure.lineage.records import Checkpoint, Damaged, now
 from perdure.lineage.writer import CheckpointWriter
 from perdure.store import Store
 
@@ -82,10 +82,13 @@ class Lineage:
 
     def adopt_all(self, writer: CheckpointWriter) -> None:
         """Let `writer` rely on what is there, and know what retention may delete."""
-        for number in (*self.log.index.finals, *self.log.index.checkpoints):
+        index = self.log.index
+        for number in (*index.finals, *index.checkpoints):
             checkpoint = self._checkpoint(number)
             if checkpoint is not None:
-                writer.adopt(number, checkpoint)
+                writer.adopt(number, checkpoint, is_final=number in index.finals)
+            elif number in index.checkpoints:
+                writer.abandon(number)
 
     def point_for(self, fit: int) -> Point | None:
         """The end of fit number `fit`, else its newest intact checkpoint, else None."""
@@ -106,8 +109,6 @@ class Lineage:
         try:
             return Checkpoint.from_record(self.log.read(number))
         except Damaged as error:
-            if isinstance(error, Gone) and self.log.index_is_old:
-                return None  # dropped by the record that is damaged
             self._on_damage(f"checkpoint {number} is passed over for the one before: {error}")
             return None
 

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from perdure.lineage.records import Damaged, Gone, Index, Record, RecordKind
+from perdure.lineage.records import Damaged, Index, Record, RecordKind
 from perdure.store import Exists, Missing, Store
 
 
@@ -28,7 +28,7 @@ class Log:
         self.attempt = attempt
         self.writer = uuid.uuid4().hex
         self.index = Index()
-        self.index_is_old = False
+        self.unanswered: list[Record] = []
         self._last = 0
 
     def key(self, number: int) -> str:
@@ -36,19 +36,24 @@ class Log:
         return f"{self.prefix}/log/{number:08d}.json"
 
     def refresh(self, on_damage: Callable[[int, Damaged], None]) -> None:
-        """Read the newest intact index; damaged records keep their numbers and are reported."""
+        """Read the newest intact index; damaged records keep their numbers and are reported.
+
+        An older index names checkpoints that the damaged record had dropped; those are left out.
+        """
         numbers = self._numbers()
         self._last = numbers[-1] if numbers else 0
-        damaged: set[int] = set()
-        self.index_is_old = False
         for number in reversed(numbers):
             try:
-                self.index = self.read(number).index.without(damaged)
-                return
+                index = self.read(number).index
             except Damaged as error:
                 on_damage(number, error)
-                damaged.add(number)
-                self.index_is_old = True
+                continue
+            gone = set(index.checkpoints) - set(numbers)
+            if number == self._last:
+                for lost in sorted(gone):
+                    on_damage(lost, Damaged("it is missing"))
+            self.index = index.without(gone)
+            return
 
     def _numbers(self) -> list[int]:
         keys = self.store.list(f"{self.prefix}/log/")
@@ -58,13 +63,12 @@ class Log:
         """Read record `number`.
 
         Raises:
-            Gone: it is not there.
-            Damaged: it is not intact.
+            Damaged: it is not intact, or not there.
         """
         try:
             record = Record.decode(self.store.get(self.key(number)))
         except Missing as error:
-            raise Gone(f"record {number} is missing") from error
+            raise Damaged(f"record {number} is missing") from error
         if record.number != number:
             raise Damaged(f"record {number} says that it is record {record.number}")
         return record
@@ -95,29 +99,37 @@ class Log:
 
         Raises:
             WriterFenced: the next number was taken by another writer.
+            Unavailable: the store did not answer. The record may be there all the same; the next
+                append then finds it.
         """
-        number = self._last + 1
-        index = self.index.without(set(drop)).with_record(kind, number)
-        record = Record(number, kind, self.writer, self.attempt, index, body)
-        self._create(record)
-        self._last, self.index = number, index
-        return record
+        while True:
+            number = self._last + 1
+            index = self.index.without(set(drop)).with_record(kind, number)
+            record = Record(number, kind, self.writer, self.attempt, index, body)
+            present = self._create(record)
+            self._last, self.index = number, present.index
+            if present.id == record.id:
+                return record
+            self.unanswered.append(present)
 
-    def _create(self, record: Record) -> None:
+    def _create(self, record: Record) -> Record:
+        """Create `record`; what stands under its number then, if this process wrote that."""
         try:
             self.write_store.create(self.key(record.number), record.encode())
+            return record
         except Exists:
-            if not self._is_own(record):
+            present = self._present(record.number)
+            if present is None or present.writer != self.writer:
                 raise WriterFenced(
                     f"record {record.number} of {self.prefix} was written by another process"
                 ) from None
+            return present
 
-    def _is_own(self, record: Record) -> bool:
-        """Whether the record that is there is ours: then only the answer to its creation was lost."""
+    def _present(self, number: int) -> Record | None:
         try:
-            return self.read(record.number).id == record.id
+            return self.read(number)
         except Damaged:
-            return False
+            return None
 
     def delete(self, numbers: Iterable[int]) -> None:
         """Delete records that no index names any more."""

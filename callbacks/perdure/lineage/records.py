@@ -31,10 +31,6 @@ class Damaged(ValueError):
     """A record or chunk that is not what was written."""
 
 
-class Gone(Damaged):
-    """A record that is not there."""
-
-
 def now() -> str:
     """The current time, RFC 3339 in UTC with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -15,6 +15,7 @@ from perdure.lineage.digest import digest_of
 from perdure.lineage.log import Log
 from perdure.lineage.records import Checkpoint, Cursor, RecordKind
 from perdure.lineage.retention import to_drop
+from perdure.store import Unavailable
 
 
 @dataclass
@@ -51,19 +52,25 @@ class CheckpointWriter:
     def __init__(self, log: Log, keep: Keep) -> None:
         self._log = log
         self._keep = keep
-        self._kept: dict[int, Checkpoint] = {}
+        self._finals: dict[int, Checkpoint] = {}
+        self._checkpoints: dict[int, Checkpoint] = {}
+        self._doomed: dict[int, frozenset[str]] = {}
         self._values: dict[int, float] = {}
         self._parent: int | None = None
 
-    def adopt(self, number: int, checkpoint: Checkpoint) -> None:
-        """Rely on a checkpoint that is in the log: its chunks are not sent again and stay."""
-        self._kept[number] = checkpoint
+    def adopt(self, number: int, checkpoint: Checkpoint, *, is_final: bool) -> None:
+        """Rely on a checkpoint that is in the log: its chunks stay."""
+        (self._finals if is_final else self._checkpoints)[number] = checkpoint
         value = checkpoint.state.get("value")
         if value is not None:
             self._values[number] = value
 
+    def abandon(self, number: int) -> None:
+        """A checkpoint that cannot be read is dropped with the next commit."""
+        self._doomed[number] = frozenset()
+
     def resume_from(self, number: int) -> None:
-        """The checkpoint that this process goes on from."""
+        """The checkpoint that this process goes on from: what it has is not sent again."""
         self._parent = number
 
     def write(self, snapshot: Snapshot) -> Saved:
@@ -71,11 +78,11 @@ class CheckpointWriter:
 
         Raises:
             WriterFenced: another process has taken over the lineage.
-            Unavailable: the store did not answer; nothing is committed.
+            Unavailable: the store did not answer; if the record was written all the same, the next
+                commit finds it.
         """
         began = time.monotonic()
-        parent = self._kept.get(self._parent) if self._parent is not None else None
-        present = parent.chunks if parent else frozenset()
+        present = self._kept[self._parent].chunks if self._parent in self._kept else frozenset()
         writer = ChunkWriter(self._log.write_store, self._log.prefix, present)
         written = writer.write(snapshot.drain())
         state = {**snapshot.state, "value": snapshot.value}
@@ -83,32 +90,49 @@ class CheckpointWriter:
         checkpoint = Checkpoint(
             snapshot.cursor, snapshot.step, written.entries, state, self._parent, timings
         )
-        committed = self._commit(snapshot, checkpoint)
+        committed = self._commit(snapshot.kind, checkpoint)
+        self._sweep()
         return Saved(committed, written.sent, time.monotonic() - began)
 
-    def _commit(self, snapshot: Snapshot, checkpoint: Checkpoint) -> Committed:
-        drop = self._expired(with_new=snapshot.kind == RecordKind.CHECKPOINT)
-        record = self._log.append(snapshot.kind, checkpoint.to_body(), drop=drop)
-        self.adopt(record.number, checkpoint)
+    @property
+    def _kept(self) -> dict[int, Checkpoint]:
+        return {**self._finals, **self._checkpoints}
+
+    def _commit(self, kind: RecordKind, checkpoint: Checkpoint) -> Committed:
+        is_final = kind == RecordKind.FINAL
+        drop = self._expired(with_new=not is_final)
+        record = self._log.append(kind, checkpoint.to_body(), drop={*drop, *self._doomed})
+        self._adopt_unanswered()
+        self.adopt(record.number, checkpoint, is_final=is_final)
         self._parent = record.number
-        self._forget(drop)
+        for number in drop:
+            self._doomed[number] = self._checkpoints.pop(number).chunks
+            self._values.pop(number, None)
         result = digest_of(entry.checksum for entry in checkpoint.tensors)
         return Committed(record.number, checkpoint.step, record.time, checkpoint.bytes, result)
 
+    def _adopt_unanswered(self) -> None:
+        """Commits that succeeded although the store's answer said otherwise."""
+        for record in self._log.unanswered:
+            if record.kind in (RecordKind.CHECKPOINT, RecordKind.FINAL):
+                is_final = record.kind == RecordKind.FINAL
+                self.adopt(record.number, Checkpoint.from_record(record), is_final=is_final)
+        self._log.unanswered.clear()
+
     def _expired(self, *, with_new: bool) -> set[int]:
         """Checkpoints that are not wanted once the next record is there."""
-        existing = [number for number in self._log.index.checkpoints if number in self._kept]
+        existing = sorted(self._checkpoints)
         newest = [max(existing, default=0) + 1] if with_new else []
         return to_drop(existing + newest, self._values, self._keep) - set(newest)
 
-    def _forget(self, numbers: set[int]) -> None:
-        """Delete records first and then the chunks that only they named."""
-        dropped: set[str] = set()
-        for number in numbers:
-            dropped |= self._kept.pop(number).chunks
-            self._values.pop(number, None)
-        self._log.delete(numbers)
-        for checkpoint in self._kept.values():
-            dropped -= checkpoint.chunks
-        for chunk in dropped:
-            self._log.write_store.delete(chunk_key(self._log.prefix, chunk))
+    def _sweep(self) -> None:
+        """Delete dropped records, then the chunks that only they named; what fails waits."""
+        used = {chunk for checkpoint in self._kept.values() for chunk in checkpoint.chunks}
+        try:
+            for number, chunks in list(self._doomed.items()):
+                self._log.delete([number])
+                for chunk in chunks - used:
+                    self._log.write_store.delete(chunk_key(self._log.prefix, chunk))
+                del self._doomed[number]
+        except Unavailable:
+            return  # the checkpoint is committed; the next commit sweeps again

@@ -25,7 +25,7 @@ def capture(
         if name in _NOT_STATE or callable(value):
             continue
         try:
-            attributes[name] = encode(value, tensors)
+            attributes[name] = encode(_plain(value), tensors)
         except NotEncodable as error:
             on_skip(name, str(error))
     document: dict[str, Any] = {"attributes": attributes}
@@ -44,7 +44,29 @@ def restore(callback: Any, document: dict[str, Any], tensors: Sequence[Array]) -
     if document.get("monitor_op") and callback.monitor_op is None:
         callback._set_monitor_op()
     for name, value in document["attributes"].items():
-        setattr(callback, name, decode(value, tensors))
+        setattr(callback, name, _like(getattr(callback, name, None), decode(value, tensors)))
+
+
+_PLAIN: tuple[type, ...] = (dict, list, tuple, set, frozenset, str, int, float)
+
+
+def _plain(value: Any) -> Any:
+    """A value of a class derived from a builtin one, such as a defaultdict, as the builtin itself."""
+    base = next((base for base in _PLAIN if isinstance(value, base)), None)
+    return value if base is None or type(value) in (base, bool) else base(value)
+
+
+def _like(present: Any, value: Any) -> Any:
+    """`value` as an object of the derived class that the callback has there, if it has one."""
+    base = type(value)
+    if base not in _PLAIN or type(present) is base or not isinstance(present, base):
+        return value
+    if isinstance(present, dict | list):
+        present.clear()
+        (present.update if isinstance(present, dict) else present.extend)(value)
+        return present
+    make = type(present)
+    return make(*value) if hasattr(present, "_fields") else make(value)
 
 
 def _has_protocol(callback: Any) -> bool:

@@ -15,6 +15,9 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 
+_BUILTINS = (bool, int, float, str, bytes, list, tuple, set, frozenset, dict)
+
+
 class NotEncodable(TypeError):
     """A value that has no exact JSON form."""
 
@@ -25,6 +28,12 @@ def encode(value: Any, tensors: list[Array]) -> Any:
     Raises:
         NotEncodable: `value` holds something that is neither data nor an array.
     """
+    if (
+        isinstance(value, _BUILTINS)
+        and type(value) not in _BUILTINS
+        and not isinstance(value, np.generic)
+    ):
+        raise NotEncodable(_name(value))
     match value:
         case None | bool() | str():
             return value
@@ -60,7 +69,11 @@ def _as_array(value: Any) -> Array:
         return value.copy()
     if hasattr(value, "numpy") and hasattr(value, "dtype") and not hasattr(value, "assign"):
         return np.asarray(value.numpy())
-    raise NotEncodable(f"a {type(value).__module__}.{type(value).__qualname__}")
+    raise NotEncodable(_name(value))
+
+
+def _name(value: Any) -> str:
+    return f"a {type(value).__module__}.{type(value).__qualname__}"
 
 
 def _append(array: Array, tensors: list[Array]) -> int:

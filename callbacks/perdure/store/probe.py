@@ -12,7 +12,7 @@ CONTENT = b"Perdure tries whether it can write here; this object may be deleted.
 
 
 def check(store: Store, prefix: str) -> bool:
-    """Do once below `prefix` everything that a training will need, and leave nothing behind.
+    """Do once what a training will need, under keys that begin with `prefix`; nothing is left.
 
     Returns whether conditional creation is honoured. Some servers ignore `If-None-Match` and
     overwrite in silence; an older process can then not be kept from writing.
@@ -21,8 +21,8 @@ def check(store: Store, prefix: str) -> bool:
         Unusable: the store can never work: no such bucket, no permission for one of the operations.
         Unavailable: the store does not answer.
     """
-    folder = f"{prefix}/{uuid.uuid4().hex}"
-    data, record = f"{folder}/put", f"{folder}/create"
+    folder = f"{prefix}-{uuid.uuid4().hex}"  # no real folder: a local store would keep it, empty
+    data, record = f"{folder}-put", f"{folder}-create"
     try:
         honoured = _try(store, folder, data, record)
     except Unusable:
@@ -36,7 +36,7 @@ def check(store: Store, prefix: str) -> bool:
 def _try(store: Store, folder: str, data: str, record: str) -> bool:
     store.put(data, CONTENT)
     honoured = _honours_condition(store, record)
-    _expect(store.list(f"{folder}/"), [record, data], store, "the keys just written")
+    _expect(store.list(f"{folder}-"), [record, data], store, "the keys just written")
     _expect(store.get(data), CONTENT, store, "the bytes just written")
     return honoured
 

@@ -115,7 +115,6 @@ def test_refusals(module, name, arguments, sentence):
     assert sentence in str(refusal.value)
 
 
-@pytest.mark.xfail(strict=True, reason="what is no list of callbacks is no Refused")
 @pytest.mark.parametrize(
     "text",
     [

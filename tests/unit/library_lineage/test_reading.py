@@ -151,7 +151,6 @@ def test_damage_of_a_newest_record_that_dropped_others_is_said_once(store, proce
     assert len(found.notices) == 1
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="what is gone stays in the index for ever")
 @pytest.mark.parametrize("saves", [0, 1, 3])
 def test_a_lineage_recovers_from_damage(store, process, reader, saves):
     """What the damaged record had dropped is in no index of the processes that follow."""

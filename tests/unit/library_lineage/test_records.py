@@ -12,7 +12,6 @@ from perdure.lineage.records import (
     Checkpoint,
     Cursor,
     Damaged,
-    Gone,
     Index,
     Record,
     RecordKind,
@@ -103,10 +102,6 @@ def test_what_is_no_record_is_damaged(data):
 def test_a_body_that_is_no_checkpoint_is_damaged(body):
     with pytest.raises(Damaged, match="record 7 is not a checkpoint"):
         Checkpoint.from_record(Record(7, RecordKind.CHECKPOINT, "w", 1, Index(), body))
-
-
-def test_a_record_that_is_not_there_counts_as_damaged():
-    assert issubclass(Gone, Damaged)
 
 
 def test_checkpoint_knows_its_bytes_and_chunks():

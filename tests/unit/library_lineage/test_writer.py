@@ -227,8 +227,7 @@ def test_a_retention_that_fails_loses_no_checkpoint(store, process, reader, dist
         raise Unavailable(key)
 
     disturbed.before["delete"] = fail
-    with pytest.raises(Unavailable):
-        trainer.save(2, arrays(2))
+    trainer.save(2, arrays(2))
     del disturbed.before["delete"]
     for step in (3, 4):
         trainer.save(step, arrays(step))

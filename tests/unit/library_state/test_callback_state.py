@@ -77,7 +77,6 @@ def test_protocol_is_preferred_to_attributes():
     assert (target.count, target.best) == (30, None)
 
 
-@pytest.mark.xfail(raises=KeyError, reason="subclasses of dict come back as plain dicts")
 def test_a_defaultdict_still_has_its_default():
     source, target = Plain(), Plain()
     source.counts, target.counts = defaultdict(int, a=1), defaultdict(int)
