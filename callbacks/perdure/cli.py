@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from perdure.contract.environment import STORE, InvalidSetting, Job
+from perdure.contract.environment import STORE, Job
 from perdure.contract.exits import ExitCode
 
 ENTRY_POINTS = "perdure.commands"
@@ -51,11 +51,11 @@ def _say(message: str) -> None:
 def _lineage(store: str, job: str, on_damage: Callable[[str], None] = _say) -> Any:
     """Open a lineage for reading; nothing is written and no process is fenced."""
     from perdure.lineage.lineage import Lineage
-    from perdure.store import StoreError, open_store
+    from perdure.store import open_store
 
     try:
         lineage = Lineage(open_store(store), Job.parse(job), 0, on_damage)
-    except (StoreError, InvalidSetting, ValueError) as error:
+    except ValueError as error:
         raise _Refusal(str(error)) from error
     if not lineage.exists:
         raise _Refusal(
@@ -68,13 +68,31 @@ class _Refusal(click.ClickException):
     exit_code = ExitCode.REFUSED
 
 
+class _Unreachable(click.ClickException):
+    exit_code = ExitCode.STORE_UNREACHABLE
+
+
+class _OnStore(click.Command):
+    """A command whose failures of the store are sentences with the contract's exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from perdure.store import StoreError, Unavailable
+
+        try:
+            return super().invoke(ctx)
+        except Unavailable as error:
+            raise _Unreachable(str(error)) from error
+        except StoreError as error:
+            raise _Refusal(str(error)) from error
+
+
 _store = click.option(
     "--store", envvar=STORE, required=True, help="s3://bucket/prefix or file:///folder."
 )
 _job = click.option("--job", required=True, help="namespace/name/run.")
 
 
-@checkpoints.command("list")
+@checkpoints.command("list", cls=_OnStore)
 @_store
 @_job
 def list_checkpoints(store: str, job: str) -> None:
@@ -88,7 +106,7 @@ def list_checkpoints(store: str, job: str) -> None:
         )
 
 
-@checkpoints.command()
+@checkpoints.command(cls=_OnStore)
 @_store
 @_job
 def verify(store: str, job: str) -> None:
@@ -105,7 +123,7 @@ def verify(store: str, job: str) -> None:
     raise SystemExit(1 if damaged or damaged_records else 0)
 
 
-@checkpoints.command()
+@checkpoints.command(cls=_OnStore)
 @_store
 @_job
 def results(store: str, job: str) -> None:
@@ -141,7 +159,10 @@ def _digests(checkpoint: Any) -> list[dict[str, Any]]:
 def _plain(history: Any) -> Any:
     """History for a reader: a value that JSON has no number for is its name."""
     if isinstance(history, dict):
-        return (
-            history["$float"] if "$float" in history else {k: _plain(v) for k, v in history.items()}
-        )
+        return _special(history) or {key: _plain(value) for key, value in history.items()}
     return [_plain(item) for item in history] if isinstance(history, list) else history
+
+
+def _special(value: dict[str, Any]) -> str | None:
+    """Values that are no plain JSON: not finite, of a NumPy type, or an array."""
+    return next((f"{value[key]}" for key in ("$float", "$scalar", "$array") if key in value), None)

@@ -158,7 +158,20 @@ def prefix_of(job: Job) -> str:
 def fit_digest(checkpoint: Checkpoint) -> str:
     """The digest of what a fit ended with: weights, optimizer and History, not names or times."""
     tensors = [e.checksum for e in checkpoint.tensors if e.group in ("model", "optimizer")]
-    return digest_of([*tensors, canonical(checkpoint.state["history"]).decode()])
+    history = checkpoint.state["history"]
+    named = {str(place) for place in _array_places(history)}
+    arrays = [e.checksum for e in checkpoint.tensors if e.group == "state" and e.path in named]
+    return digest_of([*tensors, *arrays, canonical(history).decode()])
+
+
+def _array_places(document: Any) -> Iterator[int]:
+    """The places of the arrays that an encoded document refers to."""
+    items = document.values() if isinstance(document, dict) else document
+    if isinstance(document, dict) and "$array" in document:
+        yield document["$array"]
+    elif isinstance(document, dict | list):
+        for item in items:
+            yield from _array_places(item)
 
 
 def next_run(store: Store, job: Job) -> Job:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from perdure.lineage.chunks import dtype_name, dtype_of
+
 Array = np.ndarray[Any, Any]
 
 
@@ -38,7 +40,7 @@ def encode(value: Any, tensors: list[Array]) -> Any:
         case None | bool() | str():
             return value
         case np.generic():
-            return {"$scalar": _append(np.asarray(value), tensors)}
+            return {"$scalar": [dtype_name(value.dtype), value.tobytes().hex()]}
         case int():
             return int(value)
         case float():
@@ -95,7 +97,7 @@ def decode(document: Any, tensors: Sequence[Array]) -> Any:
 
 
 _DECODERS: dict[str, Callable[[Any, Sequence[Array]], Any]] = {
-    "$scalar": lambda inner, tensors: tensors[inner][()],
+    "$scalar": lambda inner, _: np.frombuffer(bytes.fromhex(inner[1]), dtype_of(inner[0]))[0],
     "$array": lambda inner, tensors: np.array(tensors[inner]),
     "$float": lambda inner, _: float(inner),
     "$bytes": lambda inner, _: base64.b64decode(inner),
