@@ -10,8 +10,9 @@ from s3_server import S3, S3Server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How often each way to give data to `fit` is killed."""
+    """How often each way to give data to `fit` is killed, and where it saves."""
     parser.addoption("--disturbances", type=int, default=10, help="kills per way to give data")
+    parser.addoption("--store", choices=["file", "s3"], default="file", help="where they save")
 
 
 @pytest.fixture(scope="session")

@@ -101,9 +101,10 @@ class Attempt:
         """The lineage's seed and threads; its first attempt decides them."""
         start = self.lineage.start
         known = Fixed(**start["fixed"]) if start else None
+        seed = known.seed if known else secrets.randbelow(determinism.SEED_LIMIT)
         if not self.settings.managed:
-            return known or Fixed(secrets.randbelow(determinism.SEED_LIMIT), 0)
-        asked = Fixed.from_environ(os.environ)
+            return known or Fixed(seed, threads=0)
+        asked = Fixed.from_environ(os.environ, seed=seed)
         if known is not None and known != asked:
             changes = determinism.differences(_texts(known), _texts(asked))
             self.board.notice(
@@ -112,6 +113,16 @@ class Attempt:
                 f"({'; '.join(changes)}); use a new spec.run to change them",
             )
         return known or asked
+
+    @property
+    def metrics_port(self) -> int:
+        """Where status and metrics are served."""
+        return self.settings.metrics_port
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is noted how the process ends."""
+        return self.board.status().ending is not None
 
     def prepare(self) -> None:
         """Fix what decides the bits, before the script builds its model and data."""

@@ -31,9 +31,9 @@ class Fixed:
     threads: int
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Fixed:
-        """The values that the runner asks for."""
-        seed = environment.whole_number(environ, environment.SEED, 0)
+    def from_environ(cls, environ: Mapping[str, str], *, seed: int) -> Fixed:
+        """The values that the runner asks for; `seed` where it asks for none."""
+        seed = environment.whole_number(environ, environment.SEED, seed)
         if seed >= SEED_LIMIT:
             raise InvalidSetting(
                 f"{environment.SEED}: expected a number below 2**31. Received: {seed}."

@@ -6,20 +6,36 @@ import atexit
 import os
 import sys
 import traceback
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from perdure.contract.exits import Reason
 from perdure.contract.status import Ending
 from perdure.errors import TrainerExit
 
-if TYPE_CHECKING:
-    from perdure.attempt import Attempt
-
 TRACEBACK_END = 1500
 
 
-def watch(attempt: Attempt) -> None:
+class Ends(Protocol):
+    """What ends with the process."""
+
+    @property
+    def exits(self) -> AbstractContextManager[None]:
+        """Notes what ends the process from inside of it."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether an ending was noted."""
+
+    def end(self, ending: Ending) -> None:
+        """Note an ending."""
+
+    def finish(self) -> None:
+        """All went well."""
+
+
+def watch(attempt: Ends) -> None:
     """Note from now on how the process ends."""
     watcher = _Watcher(attempt)
     sys.excepthook = watcher.failed
@@ -28,7 +44,7 @@ def watch(attempt: Attempt) -> None:
 
 
 class _Watcher:
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Ends) -> None:
         self._attempt = attempt
         self._excepthook = sys.excepthook
         self._code: Any = None
@@ -48,25 +64,16 @@ class _Watcher:
 
     def over(self) -> None:
         """The program is over: well, unless something else was noted."""
-        if self._attempt.board.status().ending is None and self._code not in (None, 0):
+        if not self._attempt.has_ended and self._code not in (None, 0):
             code = self._code if isinstance(self._code, int) else 1
             self._attempt.end(
                 Ending(code, Reason.ERROR, f"the script ended by sys.exit({self._code!r})")
             )
-        if self._attempt.board.status().ending is not None:
+        if self._attempt.has_ended:
             return
         try:
             with self._attempt.exits:
                 self._attempt.finish()
-        except (
-            TrainerExit
-        ) as leaving:  # an exception in an atexit function would not change the exit code
-            sys.stdout.flush()
+        except TrainerExit as leaving:
+            sys.stdout.flush()  # an exception in an atexit function would not change the exit code
             os._exit(int(leaving.exit_code))
-
-
-def preempted_message(*, saved_step: int | None) -> str:
-    """The sentence for an exit on SIGTERM."""
-    if saved_step is None:
-        return "told to end by SIGTERM; nothing was trained that is not saved; start me again"
-    return f"told to end by SIGTERM; saved at step {saved_step}; start me again"

@@ -44,10 +44,15 @@ class StoreUnreachable(TrainerExit):
 
 
 class Preempted(TrainerExit):
-    """The process was told to go; what it had is saved or unchanged."""
+    """The process was told to go; what it had is saved, at `saved_step`, or unchanged."""
 
     exit_code = ExitCode.RESUME
     reason = Reason.PREEMPTED
+
+    def __init__(self, saved_step: int | None = None) -> None:
+        unchanged = "nothing was trained that is not saved"
+        what = unchanged if saved_step is None else f"saved at step {saved_step}"
+        super().__init__(f"told to end by SIGTERM; {what}; start me again")
 
 
 class Fenced(TrainerExit):

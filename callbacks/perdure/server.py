@@ -7,34 +7,45 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from perdure.board import Board
 from perdure.contract import metric_names as names
 from perdure.contract.environment import METRICS_PORT
 from perdure.contract.metric_names import MetricName
 from perdure.contract.status import Kind, Status
-
-if TYPE_CHECKING:
-    from perdure.attempt import Attempt
+from perdure.saver import Saver
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def start(attempt: Attempt) -> None:
+class Observed(Protocol):
+    """What is served of an attempt."""
+
+    board: Board
+    saver: Saver | None
+    versions: dict[str, str]
+
+    @property
+    def metrics_port(self) -> int:
+        """Where to serve it; 0 for any free port."""
+
+
+def start(attempt: Observed) -> None:
     """Serve the metrics port; an occupied one is a notice, never a failed training."""
     host = "" if "KUBERNETES_SERVICE_HOST" in os.environ else "127.0.0.1"
     handler = type("Handler", (_Handler,), {"attempt": attempt, "registry": _registry(attempt)})
     try:
-        server = ThreadingHTTPServer((host, attempt.settings.metrics_port), handler)
+        server = ThreadingHTTPServer((host, attempt.metrics_port), handler)
     except OSError as error:
         attempt.board.notice(
             Kind.METRICS_UNAVAILABLE,
-            f"port {attempt.settings.metrics_port} cannot be served ({error.strerror}); training goes on "
+            f"port {attempt.metrics_port} cannot be served ({error.strerror}); training goes on "
             f"without metrics and status. Set {METRICS_PORT} to a free port, or 0 for any",
         )
         return
@@ -43,7 +54,7 @@ def start(attempt: Attempt) -> None:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    attempt: Attempt
+    attempt: Observed
     registry: CollectorRegistry
 
     def do_GET(self) -> None:
@@ -67,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: the log is the training's."""
 
 
-def _registry(attempt: Attempt) -> CollectorRegistry:
+def _registry(attempt: Observed) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(_StatusCollector(attempt))
     return registry
@@ -76,7 +87,7 @@ def _registry(attempt: Attempt) -> CollectorRegistry:
 class _StatusCollector(Collector):
     """Metrics are made from the status at each scrape: one truth, nothing to keep in step."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Observed) -> None:
         self._attempt = attempt
 
     def collect(self) -> Iterator[Metric]:

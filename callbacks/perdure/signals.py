@@ -16,7 +16,6 @@ from typing import Protocol
 
 from perdure.board import say
 from perdure.contract.status import Ending
-from perdure.endings import preempted_message
 from perdure.errors import Preempted, TrainerExit
 
 MARGIN_SECONDS = 2.0
@@ -106,9 +105,7 @@ class Watcher:
     def _leave(self) -> None:
         """End the process from here: the training thread is inside a long call."""
         try:
-            leaving: TrainerExit = Preempted(
-                preempted_message(saved_step=self.unsaved.rescue(self.seconds_left()))
-            )
+            leaving: TrainerExit = Preempted(self.unsaved.rescue(self.seconds_left()))
         except TrainerExit as failed:
             leaving = failed
         self._end(leaving.ending())

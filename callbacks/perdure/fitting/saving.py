@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from perdure.attempt import Attempt
 from perdure.contract.status import Activity, Kind
-from perdure.endings import preempted_message
 from perdure.errors import Preempted
 from perdure.interval import Progress
 from perdure.lineage.records import RecordKind
@@ -97,7 +96,7 @@ class Saves:
         self._attempt.signals.take()
         with self._attempt.board.during(Activity.SAVING):
             saved = self._save_before_leaving(self._attempt.signals.seconds_left(), self._held)
-        raise Preempted(preempted_message(saved_step=saved))
+        raise Preempted(saved)
 
     def _save_before_leaving(self, seconds: float, held: Snapshot | None) -> int | None:
         """Finish the save under way, then save the newest state if it fits into what is left."""
