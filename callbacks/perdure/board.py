@@ -25,6 +25,9 @@ class Board:
         self._status = Status(job=job, attempt=attempt)
         self._seconds: dict[str, float] = {}
         self._since = time.monotonic() - _process_age()
+        self._place = (0, 0, 0)
+        self._trained = self._replayed = 0
+        self._rate: float | None = None
         self._rate_mark = (time.monotonic(), 0)
         self.last_step_time = 0.0
 
@@ -32,8 +35,17 @@ class Board:
         """The status document as of now."""
         with self._lock:
             self._book()
-            seconds = {kind: round(value, 3) for kind, value in self._seconds.items()}
-            return replace(self._status, seconds=seconds)
+            fit, epoch, step = self._place
+            return replace(
+                self._status,
+                seconds={kind: round(value, 3) for kind, value in self._seconds.items()},
+                fit=fit,
+                epoch=epoch,
+                step=step,
+                steps_trained=self._trained,
+                steps_replayed=self._replayed,
+                steps_per_second=self._rate,
+            )
 
     def set(self, **values: Any) -> None:
         """Set fields of the status."""
@@ -65,27 +77,25 @@ class Board:
             self.enter(Activity(before))
 
     def stepped(self, *, fit: int, epoch: int, step: int, trained: int) -> None:
-        """The train loop has reached `step` of the lineage, `trained` of them computed just now."""
+        """The train loop has reached `step` of the lineage, `trained` of them computed just now.
+
+        Runs at every step, so nothing but numbers is touched; `status` puts them into the document.
+        """
         now = time.monotonic()
         self.last_step_time = time.time()
         with self._lock:
-            done = self._status.steps_trained + trained
-            self._status = replace(
-                self._status, fit=fit, epoch=epoch, step=step, steps_trained=done
-            )
+            self._place = (fit, epoch, step)
+            self._trained += trained
             since, before = self._rate_mark
             if now - since >= 1.0:
-                rate = round((done - before) / (now - since), 2)
-                self._status = replace(self._status, steps_per_second=rate)
-                self._rate_mark = (now, done)
+                self._rate = round((self._trained - before) / (now - since), 2)
+                self._rate_mark = (now, self._trained)
 
     def replayed(self, *, fit: int, epoch: int, step: int, count: int) -> None:
         """The walk has passed over `count` more steps without computing them."""
         with self._lock:
-            done = self._status.steps_replayed + count
-            self._status = replace(
-                self._status, fit=fit, epoch=epoch, step=step, steps_replayed=done
-            )
+            self._place = (fit, epoch, step)
+            self._replayed += count
 
     def logged(self, logs: dict[str, float]) -> None:
         """Newest values of the training log."""

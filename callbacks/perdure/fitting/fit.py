@@ -66,7 +66,7 @@ class Fit:
             self._board.notice(Kind.DATA_NOT_EXACT, sentence)
         steps, epochs = params.get("steps"), params.get("epochs")
         total = self._at.step + int(steps) * int(epochs) if steps and epochs else None
-        self._board.set(fit=self._at.fit, total_steps=total)
+        self._board.set(total_steps=total)
         self._attempt.signals.unsaved = self._saves
         if self._walk is None:
             self._saves.go_live(self._at.progress())
