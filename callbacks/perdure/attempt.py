@@ -79,6 +79,7 @@ class Attempt:
         self.versions = {"keras": "", "tensorflow": ""}
         self.has_begun = False
         self.already_finished = False
+        self._start: dict[str, Any] = {}
         self.steps = 0
         self._fits = 0
         self._is_past_lineage = False
@@ -134,11 +135,14 @@ class Attempt:
         self.has_begun = True
         program = determinism.program_fingerprint(os.environ)
         environment = determinism.environment_fingerprint()
+        self._start = {
+            "fixed": asdict(self.fixed), "program": program, "environment": environment
+        }  # fmt: skip
         self.versions = {name: environment[name] for name in self.versions}
         with self.exits:
             self._compare(program, environment)
             if not self.already_finished:
-                self._claim({"program": program, "environment": environment})
+                self._claim()
             self.lineage.adopt_all(self.writer)
         self.lineage.log.write_store = self._store  # the saver has its own way of trying again
         self.saver = Saver(self.writer, self.board)
@@ -178,7 +182,7 @@ class Attempt:
         self.already_finished = True
         say(f"{job} has finished already and the program is the same: nothing is trained")
 
-    def _claim(self, body: dict[str, Any]) -> None:
+    def _claim(self) -> None:
         honoured = check(self.store, f"{self.lineage.log.prefix}/probe")
         if not honoured:
             self.board.notice(
@@ -186,7 +190,7 @@ class Attempt:
                 "the store ignores If-None-Match, so an older process of this lineage cannot be kept "
                 "from writing: make sure that there is only one",
             )
-        self.lineage.claim({"fixed": asdict(self.fixed), **body}, reopens=self.settings.continues)
+        self.lineage.claim(self._start, continues=self.settings.continues)
 
     def next_fit(self) -> int:
         """The number of the `fit` that begins, from 0."""
@@ -198,10 +202,9 @@ class Attempt:
         point = None if self._is_past_lineage else self.lineage.point_for(fit)
         self._is_past_lineage |= point is None or not point.is_final
         if self._is_past_lineage and self.already_finished:
-            raise Refused(
-                f"this lineage has finished, and the end of its fit number {fit} cannot be read. "
-                f"Expected: a new run (spec.run, PERDURE_JOB), or spec.continue: true to train again."
-            )
+            say("the program has a fit that the finished lineage has not: it is trained")
+            self.already_finished = False
+            self._claim()
         return point
 
     def finish(self) -> None:

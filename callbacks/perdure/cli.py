@@ -136,7 +136,7 @@ def results(store: str, job: str) -> None:
             "fit": checkpoint.cursor.fit,
             "steps": checkpoint.step,
             "digest": fit_digest(checkpoint),
-            "history": _plain(checkpoint.state["history"]),
+            "history": _plain(checkpoint.state["history"], checkpoint),
             "tensors": _digests(checkpoint),
         }
         for checkpoint in lineage.ends_of_fits()
@@ -156,13 +156,14 @@ def _digests(checkpoint: Any) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _plain(history: Any) -> Any:
-    """History for a reader: a value that JSON has no number for is its name."""
-    if isinstance(history, dict):
-        return _special(history) or {key: _plain(value) for key, value in history.items()}
-    return [_plain(item) for item in history] if isinstance(history, list) else history
-
-
-def _special(value: dict[str, Any]) -> str | None:
-    """Values that are no plain JSON: not finite, of a NumPy type, or an array."""
-    return next((f"{value[key]}" for key in ("$float", "$scalar", "$array") if key in value), None)
+def _plain(history: Any, checkpoint: Any) -> Any:
+    """History for a reader: what JSON has no number for is a string, an array its digest."""
+    if isinstance(history, list):
+        return [_plain(item, checkpoint) for item in history]
+    if not isinstance(history, dict):
+        return history
+    if "$array" in history:
+        places = [e.checksum for e in checkpoint.tensors if e.group == "state"]
+        return f"array {places[history['$array']]}"
+    special = history.get("$float") or history.get("$scalar")
+    return str(special) if special else {k: _plain(v, checkpoint) for k, v in history.items()}

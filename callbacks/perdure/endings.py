@@ -46,6 +46,7 @@ def watch(attempt: Ends) -> None:
 class _Watcher:
     def __init__(self, attempt: Ends) -> None:
         self._attempt = attempt
+        self._process = os.getpid()
         self._excepthook = sys.excepthook
         self._code: Any = None
 
@@ -54,7 +55,8 @@ class _Watcher:
     ) -> None:
         """An error ends the program."""
         text = "".join(traceback.format_exception(kind, error, trace))
-        self._attempt.end(Ending(1, Reason.ERROR, text[-TRACEBACK_END:].strip()))
+        if os.getpid() == self._process:
+            self._attempt.end(Ending(1, Reason.ERROR, text[-TRACEBACK_END:].strip()))
         self._excepthook(kind, error, trace)
 
     def exit(self, code: Any = None) -> NoReturn:
@@ -63,7 +65,9 @@ class _Watcher:
         raise SystemExit(code)
 
     def over(self) -> None:
-        """The program is over: well, unless something else was noted."""
+        """The program is over: well, unless something else was noted. A forked child's end is none."""
+        if os.getpid() != self._process:
+            return
         if not self._attempt.has_ended and self._code not in (None, 0):
             code = self._code if isinstance(self._code, int) else 1
             self._attempt.end(

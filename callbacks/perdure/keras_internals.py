@@ -28,6 +28,7 @@ KERAS_RANGE = ((3, 12), (3, 16))
 TENSORFLOW_RANGE = ((2, 19), (2, 22))
 
 DataAdapter = data_adapter.DataAdapter
+EPOCHS_PER_FIT = 2**32  # the two are one number in the key of an order
 
 
 def check_versions() -> None:
@@ -72,6 +73,18 @@ def latest_epoch_iterator() -> Any:
     return latest
 
 
+def strategy_of(epoch_iterator: Any) -> str | None:
+    """The name of the distribution strategy that data is distributed by, None without one."""
+    strategy = epoch_iterator._distribute_strategy
+    is_default = strategy is tf.distribute.get_strategy() and not tf.distribute.has_strategy()
+    return None if strategy is None or is_default else type(strategy).__name__
+
+
+def layers_of(model: Any) -> list[Any]:
+    """The model and all its layers, each once, in the order in which Keras has them."""
+    return list(model._flatten_layers())
+
+
 def evaluation_iterator(model: Any) -> Any:
     """The epoch iterator of the validation that runs inside `fit`, or None."""
     return getattr(model, "_eval_epoch_iterator", None)
@@ -85,7 +98,7 @@ def are_arrays(arguments: dict[str, Any]) -> bool:
 
 
 class KeyedArrayAdapter(array_data_adapter.ArrayDataAdapter):  # type: ignore[misc]
-    """Keras' array adapter with an order that is a permutation keyed by (seed, epoch).
+    """Keras' array adapter with an order that is a permutation keyed by (seed, fit, epoch).
 
     Keras shuffles by `tf.random.shuffle`, whose order cannot be had again in another process without
     a global seed, and with one is the same in every epoch.
@@ -94,18 +107,34 @@ class KeyedArrayAdapter(array_data_adapter.ArrayDataAdapter):  # type: ignore[mi
     def __init__(self, *, seed: int, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._seed = seed
-        self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False, name="epoch")
+        self._fit = 0
+        self._is_keyed = tf.Variable(False, trainable=False)
+        self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    def begin_fit(self, fit: int) -> None:
+        """The fit is one of Perdure's; any other is shuffled as Keras does it."""
+        self._fit = fit
+        self._is_keyed.assign(True)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """The next order that is drawn is that of `epoch`."""
+        self._epoch.assign(self._fit * EPOCHS_PER_FIT + epoch)
 
     def get_tf_dataset(self) -> Any:
         """The dataset of one epoch; its order is drawn when its first batch is."""
-        with _replaced_shuffle(self._permute) as calls:
+        shuffle = tf.random.shuffle
+        with _replaced_shuffle(lambda indices: self._permute(indices, shuffle)) as calls:
             dataset = super().get_tf_dataset()
         assert calls, "Keras' array adapter shuffles by tf.random.shuffle"
         return dataset
 
-    def _permute(self, indices: Any) -> Any:
-        key = tf.stack([tf.constant(self._seed, tf.int64), self.epoch.read_value()])
-        return tf.random.experimental.stateless_shuffle(indices, seed=key)
+    def _permute(self, indices: Any, shuffle: Callable[[Any], Any]) -> Any:
+        key = tf.stack([tf.constant(self._seed, tf.int64), self._epoch.read_value()])
+        return tf.cond(
+            self._is_keyed.read_value(),
+            lambda: tf.random.experimental.stateless_shuffle(indices, seed=key),
+            lambda: shuffle(indices),
+        )
 
 
 @contextmanager
@@ -136,7 +165,7 @@ def global_random_variables() -> dict[str, Any]:
     They are not made here: making one draws from Python's global stream.
     """
     variables = {}
-    generator = global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
+    generator = global_state.get_global_attribute("global_seed_generator")
     if generator is not None:
         variables["keras"] = generator.state
     if stateful_random_ops.global_generator is not None:

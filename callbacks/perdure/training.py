@@ -18,7 +18,8 @@ def callbacks(*own: Any) -> list[Any]:
     """What to pass to `fit`, `evaluate` or `predict` as `callbacks`.
 
     Args:
-        *own: your callbacks, or lists of them. Those of the manifest are added after them.
+        *own: all your callbacks, or lists of them; one that is added to the returned list would run on
+            steps that are not computed. Those of the manifest are added after them.
 
     Returns:
         A list: Perdure's first callback, yours behind gates, and Perdure's last one.
@@ -34,12 +35,8 @@ def callbacks(*own: Any) -> list[Any]:
     begun()
     keras_internals.watch_epoch_iterators(lambda arguments: _prepared(attempt, arguments))
     hooks = Hooks(attempt, users)
-    return [
-        First(hooks),
-        *(_passed(callback, hooks) for callback in users),
-        *_progress(users, hooks),
-        Last(hooks),
-    ]
+    gates = [_passed(callback, hooks) for callback in users]
+    return [First(hooks), *gates, *_progress(users, hooks), Last(hooks)]
 
 
 def _flat(callbacks: Any) -> list[Any]:
@@ -62,7 +59,7 @@ def _flat(callbacks: Any) -> list[Any]:
 def _passed(callback: Any, hooks: Hooks) -> Any:
     """Keras looks for History and the progress bar by their type, so they stay as they are."""
     plain = keras.callbacks.History | keras.callbacks.ProgbarLogger
-    return callback if isinstance(callback, plain) else gated(callback, hooks.gates_are_open)
+    return callback if isinstance(callback, plain) else gated(callback, hooks)
 
 
 def _progress(users: list[Any], hooks: Hooks) -> list[Any]:

@@ -43,6 +43,7 @@ class Kind(StrEnum):
     CONDITIONAL_WRITES_IGNORED = "ConditionalWritesIgnored"
     STORE_UNAVAILABLE = "StoreUnavailable"
     METRICS_UNAVAILABLE = "MetricsUnavailable"
+    FIT_NOT_ENDED = "FitNotEnded"
     MONITOR_MISSING = "MonitorMissing"
     GRACE_TOO_SHORT = "GraceTooShort"
 

@@ -25,7 +25,7 @@ FINGERPRINT_ELEMENTS = 4096
 class Feed:
     """Batches for one of the model's functions, from the iterators that Keras makes."""
 
-    def __init__(self, epoch_iterator: Any) -> None:
+    def __init__(self, epoch_iterator: Any, fit: int) -> None:
         adapter = epoch_iterator.data_adapter
         self._epoch_iterator = epoch_iterator
         self._source = adapter if isinstance(adapter, Source) else None
@@ -35,6 +35,8 @@ class Feed:
         ) and self._source is None  # fmt: skip
         self._unseeded, keeps_state = _traits(adapter)
         self._pulls_all = self.is_python or keeps_state
+        if self._keyed is not None:
+            self._keyed.begin_fit(fit)
         self._iterator: Any = None
         self._source_iterator: Iterator[Any] | None = None
         self._epoch = self._drawn_in = 0
@@ -60,7 +62,7 @@ class Feed:
         self._owed_before_epoch = self._owed
         self._first = self._source_iterator = None
         if self._keyed is not None:
-            self._keyed.epoch.assign(epoch)
+            self._keyed.begin_epoch(epoch)
 
     @property
     def is_persistent(self) -> bool:
@@ -72,23 +74,30 @@ class Feed:
             self._iterator, self._drawn_in = iterator, self._epoch
             self._owed = self._owed_before_epoch = 0
 
-    def skip(self, iterator: Any, count: int) -> None:
-        """Pass over `count` batches.
+    def step_size(self, batch: int, steps_per_execution: int) -> int:
+        """How many batches the next call of the train function takes: fewer at the end of an epoch."""
+        batches = self._epoch_iterator.data_adapter.num_batches
+        if self.is_persistent or batches is None:
+            return steps_per_execution
+        return max(1, min(steps_per_execution, int(batches) - batch))
+
+    def skip(self, iterator: Any, batch: int, steps_per_execution: int) -> int:
+        """Pass over one call of the train function from batch `batch` on; how many batches it is.
 
         Raises:
             StopIteration: the epoch has no more batches.
         """
         self._see(iterator)
+        count = self.step_size(batch, steps_per_execution)
         if self.ends_unannounced:
-            self._pull_to_the_end(count)
-        elif self._source is None:
+            batches = pull(self._walking(), count)
+            self._note_first(batches[0])
+            return len(batches)
+        if self._source is None:
             self._owed += count
             if self._pulls_all:
                 self.settle(lambda: None)
-
-    def _pull_to_the_end(self, count: int) -> None:
-        """Only pulling tells where an epoch of unknown length ends."""
-        self._note_first(pull(self._walking(), count)[0])
+        return count
 
     def _walking(self) -> Any:
         if self._source is None:
@@ -100,7 +109,7 @@ class Feed:
     def settle(self, on_pull: Callable[[], None]) -> None:
         """Pull what is owed, in the order in which the dead run's iterator drew it."""
         if self._owed and self._keyed is not None:
-            self._keyed.epoch.assign(self._drawn_in)
+            self._keyed.begin_epoch(self._drawn_in)
         while self._owed:
             batch = next(self._iterator)
             if self._owed_before_epoch == 0:
@@ -109,7 +118,7 @@ class Feed:
             self._owed_before_epoch = max(0, self._owed_before_epoch - 1)
             on_pull()
         if self._keyed is not None:
-            self._keyed.epoch.assign(self._epoch)
+            self._keyed.begin_epoch(self._epoch)
 
     def _note_first(self, batch: Any) -> None:
         if self._first is None:
@@ -129,8 +138,8 @@ class Feed:
         iterator = self._epoch_iterator
         return iterator.steps_per_epoch is None and iterator.data_adapter.num_batches is None
 
-    def take(self, iterator: Any, batch: int, count: int) -> Any:
-        """Pull the next `count` batches, and give an iterator that yields them.
+    def take(self, iterator: Any, batch: int, steps_per_execution: int) -> tuple[Any, int]:
+        """Pull the batches of the next step; an iterator that yields them, and how many there were.
 
         Keras computes a step and its data in one go. A step that finds no data has by then advanced
         what does not depend on data, such as seeds and the count of iterations, or not: it is a race.
@@ -139,12 +148,13 @@ class Feed:
             StopIteration: the epoch has no more batches.
         """
         own = self.live(iterator, batch)
-        batches = pull(own, count)
+        batches = pull(own, self.step_size(batch, steps_per_execution))
         if batch == 0:
             self._note_first(batches[0])
-        if self._relay is None or len(batches) < count:
-            self._relay = Relay(own.element_spec, ends=len(batches) < count)
-        return self._relay.passing(batches)
+        if len(batches) < steps_per_execution:
+            return Relay(own.element_spec, ends=True).passing(batches), len(batches)
+        self._relay = self._relay or Relay(own.element_spec, ends=False)
+        return self._relay.passing(batches), len(batches)
 
     def live(self, iterator: Any, batch: int) -> Any:
         """The iterator whose next batch is batch number `batch` (from 0) of this epoch."""

@@ -14,8 +14,9 @@ from typing import Any
 from perdure import keras_internals
 from perdure.attempt import Attempt
 from perdure.contract.status import Activity, Kind
+from perdure.errors import Refused
 from perdure.fitting.feed import Feed
-from perdure.fitting.logs import Best, learning_rate, numbers
+from perdure.fitting.logs import Best, learning_rate, numbers, values
 from perdure.fitting.position import Position
 from perdure.fitting.saving import Saves
 from perdure.fitting.state import FitState
@@ -30,6 +31,22 @@ Compute = Callable[[Any], Any]
 LOG_SECONDS = 1.0
 
 
+def _feed(fit: int) -> Feed:
+    """The training data's feed.
+
+    Raises:
+        Refused: the data is distributed, which is not supported.
+    """
+    iterator = keras_internals.latest_epoch_iterator()
+    strategy = keras_internals.strategy_of(iterator)
+    if strategy is not None:
+        raise Refused(
+            f"distribution strategy: expected none, the only way of training that Perdure resumes so "
+            f"far. Received: {strategy}. Build and fit the model outside of its scope."
+        )
+    return Feed(iterator, fit)
+
+
 class Fit:
     """The state of one fit: it walks, then it is live. The train loop calls its methods in order."""
 
@@ -41,11 +58,12 @@ class Fit:
         self._model = model
         self._at = Position(attempt.next_fit(), attempt.steps)
         self._state = FitState(model, callbacks, attempt.board)
-        self._feed = Feed(keras_internals.latest_epoch_iterator())
+        self._feed = _feed(self._at.fit)
         self._test_feed: Feed | None = None
         self._saves = Saves(attempt, self._capture, attempt.steps)
         self._best = Best(attempt.settings.keep, attempt.board)
         self._is_compiled = self._is_validating = self._stops_in_batch = False
+        self._test_is_warm, self._test_batch = True, 0
         self._logs: Any = {}
         self._logged_at = 0.0
         self._probe: dict[str, Any] = {}
@@ -53,6 +71,11 @@ class Fit:
         self._walk = self._walk_to(attempt.point_for(self._at.fit))
         self.gates_are_open = self._walk is None
         self._begin(params)
+
+    @property
+    def has_ended_before(self) -> bool:
+        """Whether the fit has ended in the dead run, so that nothing of it is trained."""
+        return self._walk is not None and self._walk.is_to_end
 
     def _walk_to(self, point: Point | None) -> Walk | None:
         if point is None:
@@ -64,9 +87,7 @@ class Fit:
     def _begin(self, params: dict[str, Any]) -> None:
         for sentence in self._feed.what_cannot_be_exact():
             self._board.notice(Kind.DATA_NOT_EXACT, sentence)
-        steps, epochs = params.get("steps"), params.get("epochs")
-        total = self._at.step + int(steps) * int(epochs) if steps and epochs else None
-        self._board.set(total_steps=total)
+        self._params = params
         self._attempt.signals.unsaved = self._saves
         if self._walk is None:
             self._saves.go_live(self._at.progress())
@@ -78,6 +99,9 @@ class Fit:
 
     def begin_epoch(self, epoch: int) -> None:
         """Epoch `epoch` begins."""
+        if self._params:
+            self._say_total(self._params.get("steps"), self._params.get("epochs"), epoch)
+            self._params = {}
         self._at.begin_epoch(epoch)
         self._feed.begin_epoch(epoch)
 
@@ -108,8 +132,10 @@ class Fit:
         self._board.enter(Activity.VALIDATING)
         iterator = keras_internals.evaluation_iterator(self._model)
         if self._test_feed is None or not self._test_feed.belongs_to(iterator):
-            self._test_feed = Feed(iterator)
+            self._test_feed = Feed(iterator, self._at.fit)
+            self._test_is_warm = self.gates_are_open
         self._test_feed.begin_epoch(0)
+        self._test_batch = 0
         self._is_validating = True
 
     def before_test_batch(self) -> None:
@@ -120,10 +146,22 @@ class Fit:
         """Stands in for the model's test function."""
         if self._test_feed is None or not self._is_validating:  # a callback's own evaluate
             return compute(iterator)
-        if not self.gates_are_open:
-            self._test_feed.skip(iterator, self._model.steps_per_execution)
+        if self.gates_are_open:
+            return compute(self._test_feed.live(iterator, 0))
+        return self._pass_over_test(self._test_feed, iterator, compute)
+
+    def _pass_over_test(self, feed: Feed, iterator: Any, compute: Compute) -> Any:
+        """The first test step is computed too: it may be the first to use a variable."""
+        steps = self._model.steps_per_execution
+        if self._test_is_warm:
+            self._test_batch += feed.skip(iterator, self._test_batch, steps)
             return {}
-        return compute(self._test_feed.live(iterator, 0))
+        self._test_is_warm = True
+        batches, count = feed.take(iterator, 0, steps)
+        self._test_batch += count
+        compute(batches)
+        feed.restart()
+        return {}
 
     def end_test(self) -> None:
         """Validation inside `fit` is over."""
@@ -153,7 +191,20 @@ class Fit:
         self._attempt.signals.unsaved = NothingUnsaved()
         self._board.enter(Activity.SCRIPT)
 
+    def leave_unended(self) -> None:
+        """An error ended this fit, the script caught it, and another fit begins."""
+        self._attempt.signals.unsaved = NothingUnsaved()
+        self._board.notice(
+            Kind.FIT_NOT_ENDED,
+            f"fit number {self._at.fit} was ended by an error that the script caught. A resumed process "
+            f"trains it again, and with it everything after it",
+        )
+
     # -- what they do ----------------------------------------------------------------------------
+
+    def _say_total(self, steps: int | None, epochs: int | None, first: int) -> None:
+        total = self._at.step + int(steps) * (int(epochs) - first) if steps and epochs else None
+        self._board.set(total_steps=total)
 
     def _begin_epoch_data(self) -> None:
         """The epoch's first batch is about to be drawn."""
@@ -176,8 +227,7 @@ class Fit:
         return self._logs
 
     def _train(self, iterator: Any, compute: Compute) -> Any:
-        count = self._model.steps_per_execution
-        batches = self._next_batches(iterator, count)
+        batches, count = self._next_batches(iterator)
         if self._is_compiled:
             self._logs = compute(batches)
         else:
@@ -190,14 +240,18 @@ class Fit:
         self._saves.reached(at.step)
         return self._logs
 
-    def _next_batches(self, iterator: Any, count: int) -> Any:
-        """The iterator for the next step; an epoch's first batch leaves its fingerprint."""
-        if self._at.batch > 0 and not self._feed.ends_unannounced:
-            return self._feed.live(iterator, self._at.batch)
-        batches = self._feed.take(iterator, self._at.batch, count)
-        if self._at.batch == 0:
+    def _next_batches(self, iterator: Any) -> tuple[Any, int]:
+        """The iterator for the next step, and how many batches that takes from it; an epoch's first
+        batch leaves its fingerprint.
+        """
+        batch = self._at.batch
+        steps = self._model.steps_per_execution
+        if batch > 0 and not self._feed.ends_unannounced:
+            return self._feed.live(iterator, batch), self._feed.step_size(batch, steps)
+        batches, count = self._feed.take(iterator, batch, steps)
+        if batch == 0:
             self._probe = {"epoch": self._at.epoch, "digest": self._feed.first_of_epoch()}
-        return batches
+        return batches, count
 
     def _close_epoch(self) -> None:
         """The epoch's train steps are over: their state is held while what follows changes it."""
@@ -228,7 +282,7 @@ class Fit:
     def _capture(self, kind: RecordKind) -> Snapshot:
         is_python = self._feed.is_python
         fit = {
-            "logs": numbers(self._logs),
+            "logs": values(self._logs),
             "stop_training": bool(self._model.stop_training),
             "stops_in_batch": self._stops_in_batch,
             "probe": self._probe,

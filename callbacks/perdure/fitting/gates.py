@@ -6,18 +6,28 @@ Hooks that ran before the kill must not run again; their effects come back with 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 
 HOOKS = tuple(name for name in dir(keras.callbacks.Callback) if name.startswith("on_"))
 
 
+class OpenGates(Protocol):
+    """Says what passes the gates."""
+
+    def gates_are_open(self) -> bool:
+        """Whether hooks pass."""
+
+    def train_begins(self) -> bool:
+        """Whether `on_train_begin` passes."""
+
+
 class Gate(keras.callbacks.Callback):  # type: ignore[misc]
-    """Passes hooks on to `callback` while `is_open()`."""
+    """Passes hooks on to `callback` while the gates are open."""
 
     callback: Any
-    is_open: Callable[[], bool]
+    hooks: OpenGates
 
     def set_model(self, model: Any) -> None:
         """Pass the model on."""
@@ -30,12 +40,12 @@ class Gate(keras.callbacks.Callback):  # type: ignore[misc]
         self.callback.set_params(params)
 
 
-def gated(callback: Any, is_open: Callable[[], bool]) -> Any:
+def gated(callback: Any, hooks: OpenGates) -> Any:
     """A gate with just the hooks that `callback` has, since Keras looks at which ones there are."""
-    hooks = {name: _forward(name) for name in HOOKS if not _is_default(getattr(callback, name))}
-    gate = type(f"Gated{type(callback).__name__}", (Gate,), hooks)()
+    forwards = {name: _forward(name) for name in HOOKS if not _is_default(getattr(callback, name))}
+    gate = type(f"Gated{type(callback).__name__}", (Gate,), forwards)()
     gate.callback = callback
-    gate.is_open = is_open
+    gate.hooks = hooks
     if hasattr(callback, "async_safe"):
         gate.async_safe = callback.async_safe
     return gate
@@ -43,7 +53,8 @@ def gated(callback: Any, is_open: Callable[[], bool]) -> Any:
 
 def _forward(name: str) -> Callable[..., None]:
     def hook(self: Gate, *args: Any, **kwargs: Any) -> None:
-        if self.is_open():
+        is_open = self.hooks.train_begins if name == "on_train_begin" else self.hooks.gates_are_open
+        if is_open():
             getattr(self.callback, name)(*args, **kwargs)
 
     return hook

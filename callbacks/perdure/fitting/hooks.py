@@ -47,6 +47,12 @@ class Hooks:
         """Whether the user's callbacks run now."""
         return self.fit is None or self.fit.gates_are_open
 
+    def train_begins(self) -> bool:
+        """Whether the user's `on_train_begin` runs: in a resumed fit too, since files and other
+        things that it opens are in no checkpoint, but not in one that has ended.
+        """
+        return self.fit is None or not self.fit.has_ended_before
+
 
 class First(keras.callbacks.Callback):  # type: ignore[misc]
     """Runs before the user's callbacks: here the state of the step before is complete."""
@@ -58,12 +64,12 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Any = None) -> None:
         """A fit begins."""
+        if self._hooks.fit is not None:
+            self._hooks.fit.leave_unended()
         with self._hooks.attempt.exits:
             fit = Fit(self._hooks.attempt, self.model, self._hooks.callbacks, self.params)
         self._hooks.fit = fit
-        self.model.train_function = StandIn(
-            self._noting(fit.train), _unwrapped(self.model.train_function)
-        )
+        self._stand_in(fit)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """An epoch begins."""
@@ -73,6 +79,8 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
         """A step begins; saving and leaving happen here, between steps."""
         with self._hooks.attempt.exits:
             self._fit().before_batch()
+        if not isinstance(self.model.train_function, StandIn):  # a callback has made it anew
+            self._stand_in(self._fit())
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """An epoch is over."""
@@ -118,6 +126,11 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
     def on_predict_end(self, logs: Any = None) -> None:
         """A predict is over."""
         self._hooks.attempt.board.enter(Activity(self._before))
+
+    def _stand_in(self, fit: Fit) -> None:
+        self.model.train_function = StandIn(
+            self._noting(fit.train), _unwrapped(self.model.train_function)
+        )
 
     def _noting(self, run: Run) -> Run:
         """`run`, with what it ends the process by noted."""

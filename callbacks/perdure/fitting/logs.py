@@ -20,6 +20,12 @@ def numbers(logs: Any) -> dict[str, float]:
     return {name: float(array) for name, array in arrays if array.ndim == 0}
 
 
+def values(logs: Any) -> dict[str, Any]:
+    """The entries of a training log, off the device: scalars as Python floats, the others as arrays."""
+    items = logs.items() if isinstance(logs, dict) else ()
+    return {**{name: np.asarray(value) for name, value in items}, **numbers(logs)}
+
+
 def learning_rate(model: Any) -> dict[str, float]:
     """The learning rate in force, as a further entry of the log."""
     rate = getattr(model.optimizer, "learning_rate", None)

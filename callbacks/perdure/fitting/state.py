@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import keras
 import numpy as np
 
 from perdure.board import Board
@@ -71,6 +72,12 @@ class FitState:
                 f"attribute {attribute} of callback {name} is {what}, which is not saved; give the "
                 f"callback get_state() and set_state(state) if it changes during training",
             )
+
+    def keep_files(self) -> None:
+        """A CSVLogger of a resumed fit must not begin its file anew."""
+        for callback in self._callbacks:
+            if isinstance(callback, keras.callbacks.CSVLogger):
+                callback.append = True
 
     def restore(self, point: Point, *, with_host_streams: bool) -> None:
         """Put everything back.

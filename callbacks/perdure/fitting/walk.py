@@ -46,6 +46,7 @@ class Walk:
         self._attempt.board.enter(Activity.REPLAYING)
         if self._feed.is_python:
             streams.restore_host(self.saved["host_at_fit"])
+        self._state.keep_files()
 
     @property
     def is_to_end(self) -> bool:
@@ -71,21 +72,23 @@ class Walk:
         """
         if self.has_arrived:
             raise StopIteration
-        count = self._model.steps_per_execution
+        steps = self._model.steps_per_execution
         if self._is_warm:
-            self._feed.skip(iterator, count)
+            count = self._feed.skip(iterator, self._at.batch, steps)
         else:
-            self._warm_up(iterator, compute, count)
+            count = self._warm_up(iterator, compute, steps)
         self._at.advance(count)
         at = self._at
         self._attempt.board.replayed(fit=at.fit, epoch=at.epoch, step=at.step, count=count)
 
-    def _warm_up(self, iterator: Any, compute: Compute, count: int) -> None:
+    def _warm_up(self, iterator: Any, compute: Compute, steps: int) -> int:
         """Compute the first step, so that all variables exist; its effects are overwritten later."""
         with self._attempt.board.during(Activity.COMPILING):
-            compute(self._feed.take(iterator, 0, count))
+            batches, count = self._feed.take(iterator, 0, steps)
+            compute(batches)
         self._feed.restart()
         self._is_warm = True
+        return count
 
     def restore(self, leave_if_told: Callable[[], None]) -> None:
         """The cursor is reached inside a fit: bring the data there too, and put the state back."""

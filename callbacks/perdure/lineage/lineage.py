@@ -13,7 +13,7 @@ from perdure.contract.environment import Job
 from perdure.lineage.chunks import read_tensors
 from perdure.lineage.digest import canonical, digest_of
 from perdure.lineage.log import Log
-from perdure.lineage.records import Checkpoint, Damaged, now
+from perdure.lineage.records import Checkpoint, Damaged, Index, now
 from perdure.lineage.writer import CheckpointWriter
 from perdure.store import Store
 
@@ -60,15 +60,17 @@ class Lineage:
         """Whether a process has closed this lineage."""
         return self.log.index.finished is not None
 
-    def claim(self, body: dict[str, Any], *, reopens: bool) -> None:
+    def claim(self, body: dict[str, Any], *, continues: bool) -> None:
         """Append this process' `start` record: whoever wrote before may not write any more.
 
-        With `reopens` the last fit of a finished lineage is to be trained on from its newest
+        With `continues` the last fit of a finished lineage is to be trained on from its newest
         checkpoint, so its end is left out of the records to come.
         """
         before = self._start or {"began": now(), "starts": 0}
         self._start = {**body, "began": before["began"], "starts": before["starts"] + 1}
-        self.log.claim(self._start, self._record_damaged, reopens=reopens)
+        self.log.claim(
+            self._start, self._record_damaged, Index.reopened if continues else Index.unfinished
+        )
 
     def _record_damaged(self, number: int, error: Damaged) -> None:
         self._on_damage(f"record {number} is passed over for the one before: {error}")

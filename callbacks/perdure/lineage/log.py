@@ -74,9 +74,14 @@ class Log:
         return record
 
     def claim(
-        self, body: dict[str, Any], on_damage: Callable[[int, Damaged], None], *, reopens: bool
+        self,
+        body: dict[str, Any],
+        on_damage: Callable[[int, Damaged], None],
+        goes_on_from: Callable[[Index], Index],
     ) -> Record:
         """Append a `start` record, which fences every writer before this one.
+
+        `goes_on_from` gives the index to go on from for the one that is found.
 
         Start records are never deleted, so the number after an older writer's last one stays taken.
         Numbers of checkpoints that were dropped are free again: one that was claimed by a listing
@@ -84,8 +89,7 @@ class Log:
         """
         while True:
             self.refresh(on_damage)
-            if reopens and self.index.finished is not None:
-                self.index = self.index.reopened()
+            self.index = goes_on_from(self.index)
             try:
                 record = self.append(RecordKind.START, body)
             except WriterFenced:

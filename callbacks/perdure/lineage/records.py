@@ -57,9 +57,14 @@ class Index:
             case RecordKind.FINISHED:
                 return replace(self, finished=number)
 
+    def unfinished(self) -> Index:
+        """The index of a lineage that goes on after the end of its last fit."""
+        return replace(self, finished=None)
+
     def reopened(self) -> Index:
         """The index of a lineage whose last fit is to be trained on."""
-        return replace(self, finals=self.finals[:-1], finished=None)
+        finals = self.finals[:-1] if self.finished is not None else self.finals
+        return replace(self, finals=finals, finished=None)
 
     def without(self, numbers: set[int]) -> Index:
         """The index without checkpoints `numbers`."""

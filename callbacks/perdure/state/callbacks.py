@@ -6,11 +6,16 @@ callback's own `__init__` and `on_train_begin` made of them in this process.
 
 from __future__ import annotations
 
+import functools
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from perdure.state.codec import Array, NotEncodable, decode, encode
 
+_CODE = (
+    type, types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial,
+)  # fmt: skip
 _NOT_STATE = frozenset({"_model", "model", "params", "_params", "validation_data"})
 
 
@@ -22,7 +27,7 @@ def capture(
         return {"state": encode(callback.get_state(), tensors)}
     attributes = {}
     for name, value in vars(callback).items():
-        if name in _NOT_STATE or callable(value):
+        if name in _NOT_STATE or isinstance(value, _CODE):
             continue
         try:
             attributes[name] = encode(_plain(value), tensors)

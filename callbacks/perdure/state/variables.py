@@ -6,7 +6,7 @@ names per process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from perdure import keras_internals
 from perdure.lineage.chunks import Tensor
 from perdure.lineage.records import TensorEntry
 
+MOST_ITEMS = 1000  # of a container that optimizers and variables are looked for in
 GROUPS = ("model", "optimizer", "metrics", "streams")
 
 
@@ -34,6 +35,7 @@ def variables_of(model: Any) -> list[Named]:
     """Weights, seed generators, optimizer slots and metrics of `model`, and the global generators."""
     return [
         *(Named("model", variable.path, variable) for variable in model.variables),
+        *(Named("model", variable.name, variable) for variable in _plain_variables_of(model)),
         *(
             Named("optimizer", v.path, v)
             for optimizer in optimizers_of(model)
@@ -50,10 +52,36 @@ def variables_of(model: Any) -> list[Named]:
 def optimizers_of(model: Any) -> list[Any]:
     """Every optimizer found on the model: the compiled one, then attributes in name order."""
     found = [model.optimizer] if model.optimizer is not None else []
-    for _, value in sorted(vars(model).items(), key=lambda item: item[0]):
-        if isinstance(value, keras.optimizers.Optimizer) and all(value is not o for o in found):
-            found.append(value)
+    for layer in keras_internals.layers_of(model):
+        for value in _attributes(layer):
+            if isinstance(value, keras.optimizers.Optimizer) and all(value is not o for o in found):
+                found.append(value)
     return found
+
+
+def _plain_variables_of(model: Any) -> list[Any]:
+    """TensorFlow's own variables on the model's layers, which Keras does not list."""
+    known = {id(_handle(variable)) for variable in [*model.variables, *model.metrics_variables]}
+    found: dict[int, Any] = {}
+    for layer in keras_internals.layers_of(model):
+        for value in _attributes(layer):
+            if isinstance(value, tf.Variable) and id(value) not in known:
+                found[id(value)] = value
+    return list(found.values())
+
+
+def _attributes(layer: Any) -> Iterator[Any]:
+    """The values of an object's public attributes in name order, through lists, tuples and dicts."""
+    stack = [value for name, value in sorted(vars(layer).items(), reverse=True) if name[0] != "_"]
+    while stack:
+        value = stack.pop()
+        yield value
+        if not isinstance(value, dict | list | tuple) or len(value) > MOST_ITEMS:
+            continue
+        if isinstance(value, dict):
+            stack += [value[key] for key in sorted(value, key=repr, reverse=True)]
+        else:
+            stack += reversed(value)
 
 
 class VariableReader:

@@ -34,7 +34,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
 def lineage(store: LocalStore) -> Lineage:
     """A finished fit and a second one under way: records 2 and 3, final 4, checkpoint 5."""
     lineage = Lineage(store, Job.parse(JOB), 1, pytest.fail)
-    lineage.claim({}, reopens=False)
+    lineage.claim({}, continues=False)
     writer = CheckpointWriter(lineage.log, Keep(3))
     for fit, step, kind in ((0, 10, "checkpoint"), (0, 20, "checkpoint"), (0, 20, "final"),
                             (1, 25, "checkpoint")):  # fmt: skip

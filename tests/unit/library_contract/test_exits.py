@@ -43,7 +43,6 @@ def test_counted_as(code, with_message, without):
     [
         (errors.Refused, 78, Reason.REFUSED),
         (errors.StoreUnreachable, 69, Reason.STORE_UNREACHABLE),
-        (errors.Preempted, 75, Reason.PREEMPTED),
         (errors.Fenced, 75, Reason.FENCED),
     ],
 )
@@ -53,3 +52,12 @@ def test_a_trainers_exit_has_its_code_and_escapes_except_exception(exit_class, c
     assert not isinstance(leaving, Exception)
     ending = leaving.ending()
     assert (ending.code, ending.reason, ending.message) == (code, reason, "the sentence")
+
+
+@pytest.mark.parametrize(
+    ("saved", "said"), [(None, "nothing was trained that is not saved"), (7, "saved at step 7")]
+)
+def test_a_preempted_trainer_says_what_is_saved(saved, said):
+    ending = errors.Preempted(saved).ending()
+    assert (ending.code, ending.reason) == (75, Reason.PREEMPTED)
+    assert said in ending.message

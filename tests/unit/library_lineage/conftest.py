@@ -58,7 +58,7 @@ class Process:
 
     def begin(self) -> Process:
         """Take over the lineage and go on from its newest checkpoint."""
-        self.lineage.claim({"program": {}}, reopens=False)
+        self.lineage.claim({"program": {}}, continues=False)
         self.lineage.adopt_all(self.writer)
         point = self.lineage.point_for(0)
         if point is not None:

@@ -21,7 +21,7 @@ def unexpected(number: int, error: Damaged) -> None:
 
 def claimed(store: object) -> Log:
     log = Log(store, PREFIX)
-    log.claim({}, unexpected, reopens=False)
+    log.claim({}, unexpected, Index.unfinished)
     return log
 
 
@@ -135,7 +135,7 @@ def test_a_claim_that_is_overtaken_is_tried_again(store, disturbed):
     older = claimed(store)
     disturbed.before["create"] = once(lambda _key: older.append(CHECKPOINT, {}))
     newer = Log(disturbed, PREFIX)
-    assert newer.claim({}, unexpected, reopens=False).number == 3
+    assert newer.claim({}, unexpected, Index.unfinished).number == 3
     assert newer.index == Index(3, (2,))
     with pytest.raises(WriterFenced):
         older.append(CHECKPOINT, {})
@@ -153,7 +153,7 @@ def test_a_claim_by_an_old_listing_is_given_up(store, disturbed, saves):
 
     disturbed.before["create"] = once(save_on)
     newer = Log(disturbed, PREFIX)
-    record = newer.claim({}, unexpected, reopens=False)
+    record = newer.claim({}, unexpected, Index.unfinished)
     assert record.number == saves + 4
     assert newer.index == Index(saves + 4, (saves + 3,))
     assert numbers(store) == [1, saves + 3, saves + 4]
@@ -168,7 +168,7 @@ def test_a_save_after_a_misplaced_claim_is_not_lost(store, disturbed):
     disturbed.before["create"] = once(lambda _key: [drop(older, n) for n in (2, 3)])
     disturbed.after["create"] = once(lambda _key: older.append(CHECKPOINT, {}))
     newer = Log(disturbed, PREFIX)
-    assert newer.claim({}, unexpected, reopens=False).number == 6
+    assert newer.claim({}, unexpected, Index.unfinished).number == 6
     assert newer.index == Index(6, (4, 5))
     assert numbers(store) == [1, 4, 5, 6]
 
@@ -181,7 +181,7 @@ def test_a_damaged_newest_record_keeps_its_number(store, content):
     store.put(log.key(3), content)
     damaged: list[int] = []
     newer = Log(store, PREFIX)
-    record = newer.claim({}, lambda number, _error: damaged.append(number), reopens=False)
+    record = newer.claim({}, lambda number, _error: damaged.append(number), Index.unfinished)
     assert record.number == 4
     assert damaged == [3]
     assert newer.index == Index(4, (2,))
@@ -190,7 +190,7 @@ def test_a_damaged_newest_record_keeps_its_number(store, content):
 def test_a_lineage_of_damaged_records_only_is_claimed_after_them(store):
     log = claimed(store)
     store.put(log.key(1), b"?")
-    record = Log(store, PREFIX).claim({}, lambda *_: None, reopens=False)
+    record = Log(store, PREFIX).claim({}, lambda *_: None, Index.unfinished)
     assert (record.number, record.index) == (2, Index(2))
 
 
@@ -208,22 +208,22 @@ def test_reopening_leaves_out_the_end(store, reopens):
     for kind in (CHECKPOINT, RecordKind.FINAL, RecordKind.FINAL, RecordKind.FINISHED):
         log.append(kind, {})
     newer = Log(store, PREFIX)
-    newer.claim({}, unexpected, reopens=reopens)
-    assert newer.index == (Index(6, (2,), (3,)) if reopens else Index(6, (2,), (3, 4), 5))
+    newer.claim({}, unexpected, Index.reopened if reopens else Index.unfinished)
+    assert newer.index == (Index(6, (2,), (3,)) if reopens else Index(6, (2,), (3, 4)))
 
 
 def test_reopening_a_lineage_that_is_not_finished_changes_nothing(store):
     log = claimed(store)
     log.append(RecordKind.FINAL, {})
     newer = Log(store, PREFIX)
-    newer.claim({}, unexpected, reopens=True)
+    newer.claim({}, unexpected, Index.reopened)
     assert newer.index == Index(3, (), (2,))
 
 
 def race(log: Log, saves: int, barrier: threading.Barrier, won: list[tuple[int, str]]) -> None:
     barrier.wait()
     try:
-        won.append((log.claim({}, unexpected, reopens=False).number, log.writer))
+        won.append((log.claim({}, unexpected, Index.unfinished).number, log.writer))
         for _ in range(saves):
             won.append((log.append(CHECKPOINT, {}).number, log.writer))
     except WriterFenced:

@@ -190,7 +190,7 @@ def test_seconds_between_interruptions(process, reader, monkeypatch, starts, age
 
 def finish(store, job: Job) -> None:
     lineage = Lineage(store, job, 1, pytest.fail)
-    lineage.claim({}, reopens=False)
+    lineage.claim({}, continues=False)
     lineage.log.append(RecordKind.FINISHED, {})
 
 
@@ -211,6 +211,6 @@ def test_next_run(store, finished, unfinished, run):
     for name in finished:
         finish(store, Job("local", "train", name))
     for name in unfinished:
-        Lineage(store, Job("local", "train", name), 1, pytest.fail).claim({}, reopens=False)
+        Lineage(store, Job("local", "train", name), 1, pytest.fail).claim({}, continues=False)
     finish(store, Job("local", "train2", "7"))
     assert next_run(store, Job("local", "train")) == Job("local", "train", run)
