@@ -40,7 +40,12 @@ def test_undisturbed(run_job):
 
 def test_disturbances_in_the_order_given(run_job, folder):
     result = run_job(
-        "--kill-after=15 steps", "--preempt-after", "15steps", "--kill-after", "15 steps", env=SHORT
+        "--kill-after=15 steps",
+        "--preempt-after",
+        "15steps",
+        "--kill-after",
+        "15 steps",
+        env={**SHORT, "STEPS": "600"},  # long enough to be caught in time on a busy machine
     )
     assert result.exit_code == 0, result.output
     ended = re.findall(r"(?m)^attempt (\d) (exited with \d+|was ended by \w+)", result.stdout)
