@@ -27,7 +27,7 @@ class Saver:
         self._condition = threading.Condition()
         self._snapshot: Snapshot | None = None
         self._error: Exception | None = None
-        self._failures = 0
+        self._failures_in_a_row = 0
         self._retry_at = 0.0
         self.last: Saved | None = None
         self.sent_bytes = 0
@@ -44,7 +44,7 @@ class Saver:
     @property
     def must_retry(self) -> bool:
         """Whether the last save failed, so that the next is due as soon as the saver is free."""
-        return self._failures > 0
+        return self._failures_in_a_row > 0
 
     def offer(self, snapshot: Snapshot) -> None:
         """Begin to commit `snapshot`; the saver must be free."""
@@ -120,9 +120,9 @@ class Saver:
             self._condition.notify_all()
 
     def _succeeded(self, saved: Saved) -> None:
-        if self._failures:
+        if self._failures_in_a_row:
             say(f"the store can be written again; committed step {saved.committed.step}")
-        self._failures = 0
+        self._failures_in_a_row = 0
         self.last = saved
         self.sent_bytes += saved.sent
         status = self._board.status()
@@ -133,8 +133,8 @@ class Saver:
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1
-        pause = min(RETRY_SECONDS * 2**self._failures, RETRY_MOST_SECONDS)
-        self._failures += 1
+        pause = min(RETRY_SECONDS * 2**self._failures_in_a_row, RETRY_MOST_SECONDS)
+        self._failures_in_a_row += 1
         self._retry_at = time.monotonic() + pause
         if isinstance(error, StoreError) and self._board.status().uncommitted_since is None:
             self._board.set(uncommitted_since=now())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,7 +85,7 @@ class ChunkWriter:
         data = b"".join(piece for _, piece in self._shared)
         chunk, offset, placed = digest(data), 0, {}
         for entry, _ in self._shared:
-            placed[id(entry)] = _placed(entry, chunk, offset)
+            placed[id(entry)] = replace(entry, chunk=chunk, offset=offset)
             offset += entry.length
         self._entries = [placed.get(id(entry), entry) for entry in self._entries]
         self._shared.clear()
@@ -97,19 +97,6 @@ class ChunkWriter:
         self._store.put(chunk_key(self._prefix, chunk), data)
         self._present.add(chunk)
         self._sent += len(data)
-
-
-def _placed(entry: TensorEntry, chunk: str, offset: int) -> TensorEntry:
-    return TensorEntry(
-        entry.group,
-        entry.path,
-        entry.dtype,
-        entry.shape,
-        chunk,
-        offset,
-        entry.length,
-        entry.checksum,
-    )
 
 
 def chunk_key(prefix: str, chunk: str) -> str:

@@ -19,7 +19,7 @@ from perdure.lineage.chunks import Tensor
 from perdure.lineage.records import TensorEntry
 
 MOST_ITEMS = 1000  # of a container that optimizers and variables are looked for in
-GROUPS = ("model", "optimizer", "metrics", "streams")
+MODEL_GROUPS = ("model", "optimizer", "metrics")
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _handle(variable: Any) -> Any:
 def mismatch(model: Any, entries: Sequence[TensorEntry]) -> str | None:
     """The first difference between the model's variables and a checkpoint's table, as a sentence."""
     present = [entry for entry in variables_of(model) if entry.group != "streams"]
-    saved = [entry for entry in entries if entry.group in GROUPS[:3]]
+    saved = [entry for entry in entries if entry.group in MODEL_GROUPS]
     for position, (ours, theirs) in enumerate(zip(present, saved, strict=False)):
         shape, dtype = tuple(ours.variable.shape), _dtype(ours.variable)
         if (ours.group, shape, dtype) != (theirs.group, theirs.shape, _tf_dtype(theirs.dtype)):
@@ -156,7 +156,7 @@ def assign(
 ) -> None:
     """Give every variable the value that the checkpoint has for it; `mismatch` was None before."""
     streams = {e.path: a for e, a in zip(entries, arrays, strict=True) if e.group == "streams"}
-    values = [a for e, a in zip(entries, arrays, strict=True) if e.group in GROUPS[:3]]
+    values = [a for e, a in zip(entries, arrays, strict=True) if e.group in MODEL_GROUPS]
     targets = [entry for entry in variables_of(model) if entry.group != "streams"]
     for target, value in zip(targets, values, strict=True):
         target.variable.assign(value)
