@@ -94,9 +94,17 @@ class Log:
                 record = self.append(RecordKind.START, body)
             except WriterFenced:
                 continue
-            if self._numbers()[-1] == record.number:
+            if self._is_followed(record.number):
                 return record
             self.delete([record.number])
+
+    def _is_followed(self, number: int) -> bool:
+        """Whether our start `number` is the newest record, or those after it were written knowing it."""
+        newest = self._numbers()[-1]
+        if newest == number:
+            return True
+        record = self._present(newest)
+        return record is not None and (record.index.start or 0) >= number
 
     def append(self, kind: RecordKind, body: dict[str, Any], *, drop: Iterable[int] = ()) -> Record:
         """Append a record; its index leaves out the checkpoints `drop`.
