@@ -195,11 +195,6 @@ def set_eager_random_state(state: Any) -> None:
         generator.setstate(state)
 
 
-def tensorflow_is_initialized() -> bool:
-    """Whether TensorFlow has made its threads, after which their number cannot be set."""
-    return bool(tf_context.context()._initialized)
-
-
 _PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 _RANDOM_OPS = frozenset(
     {"RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "RandomShuffle",

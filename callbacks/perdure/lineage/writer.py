@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from perdure.contract.environment import Keep
@@ -29,7 +29,6 @@ class Snapshot:
     state: dict[str, Any]
     value: float | None = None
     blocked_seconds: float = 0.0
-    created: float = field(default_factory=time.monotonic)
 
     def drain(self) -> Iterator[Tensor]:
         """The tensors in order; each is let go as soon as the next is asked for."""
