@@ -6,6 +6,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+TRAINING_JOB = "training_job"
+"""The label that the scrape adds from the pod's label perdure.dev/job."""
+
 
 class MetricName(NamedTuple):
     """A metric family."""
@@ -72,7 +75,7 @@ INFO = MetricName(
     "perdure_train_info",
     "gauge",
     "Facts of the attempt.",
-    ("job", "attempt", "keras", "tensorflow"),
+    ("lineage", "attempt", "keras", "tensorflow"),
 )
 
 ALL = tuple(value for value in globals().values() if isinstance(value, MetricName))
