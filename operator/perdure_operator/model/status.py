@@ -206,6 +206,6 @@ class JobStatus(Reported):
         """As the API has it, with what is unset left out."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
-    def condition(self, type: str) -> Condition | None:
+    def condition(self, kind: str) -> Condition | None:
         """The condition of that type, if there is one."""
-        return next((c for c in self.conditions if c.type == type), None)
+        return next((c for c in self.conditions if c.type == kind), None)
