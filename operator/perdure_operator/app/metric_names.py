@@ -15,7 +15,10 @@ _JOB = ("namespace", TRAINING_JOB)
 JOBS = MetricName("perdure_jobs", "gauge", "TrainingJobs by phase.", ("namespace", "phase"))
 JOB_INFO = MetricName("perdure_job_info", "gauge", "Facts of the job.", (*_JOB, "run", "image"))
 JOB_PHASE = MetricName(
-    "perdure_job_phase", "gauge", "1 for the phase that the job is in.", (*_JOB, "phase")
+    "perdure_job_phase",
+    "gauge",
+    "1 for the phase that the job is in; the others have no series.",
+    (*_JOB, "phase"),
 )
 JOB_STEP = MetricName("perdure_job_step", "gauge", "Train step that the run has reached.", _JOB)
 JOB_PLANNED_STEPS = MetricName(

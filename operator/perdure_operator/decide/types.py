@@ -32,7 +32,7 @@ class AttemptEnd:
     trainer; only a termination message has an `ending`. `disrupted` means that somebody outside is
     known to have taken the process away: a disruption condition on Kubernetes, a disturbance of
     the local runner. A SIGKILL that nobody explains is the program's own failure: most are its
-    memory.
+    memory. `record` is the newest committed one that was seen of an attempt without a `status`.
     """
 
     attempt: int
@@ -41,6 +41,18 @@ class AttemptEnd:
     status: Status | None = None
     disrupted: bool = False
     asked_to_stop: bool = False
+    record: int | None = None
+
+    @property
+    def newest_record(self) -> int | None:
+        """The newest record that this attempt committed, as far as is known.
+
+        A trainer that resumed reports the checkpoint that it resumed from; that is not its own.
+        """
+        if self.status is None:
+            return self.record
+        committed = self.status.checkpoint
+        return committed.record if committed and self.status.checkpoints else None
 
     @property
     def ending(self) -> Ending | None:

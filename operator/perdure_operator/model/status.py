@@ -54,6 +54,8 @@ class Retries(Reported):
     """Training diverged (NaN or Inf)."""
     no_progress: int = 0
     """Attempts in a row that brought no newer checkpoint."""
+    record: int | None = None
+    """The newest checkpoint when the last attempt ended: what a newer one is told by."""
     total: int = 0
     """All of them."""
 
@@ -151,7 +153,18 @@ class Trainer(Reported):
     uid: str
     """The pod's uid."""
     starts: int = 0
-    """How many processes had begun on the lineage when it last reported."""
+    """How many processes have begun on the lineage, this one included; 0 until it reports."""
+    before: int = 0
+    """How many had when the pod that this one replaced unseen reported last; 0 if there is none."""
+
+
+class Image(Reported):
+    """The image of the first attempt: every attempt runs the same one until the spec changes."""
+
+    requested: str
+    """What the spec asked for."""
+    resolved: str
+    """What it was then, by digest."""
 
 
 class JobStatus(Reported):
@@ -169,8 +182,8 @@ class JobStatus(Reported):
     """The run (spec.run) that this status is about."""
     program: str | None = None
     """The digest of image, command, arguments and environment of the newest attempt."""
-    image: str | None = None
-    """The spec's image and the digest that the first attempt ran: every attempt runs the same."""
+    image: Image | None = None
+    """What the image is pinned to."""
     attempt: int = 0
     """The newest attempt, from 1."""
     ended_attempt: int = 0

@@ -1,0 +1,80 @@
+"""Raw pods, as the API has them, read into what decisions are made on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perdure.contract import labels, requests
+from perdure_operator.cluster.problems import pod_problem
+from perdure_operator.decide.observed import Exit, Pod
+from perdure_operator.model.times import epoch
+
+_TAKEN_AWAY = frozenset(
+    {"Evicted", "Preempting", "NodeShutdown", "NodeAffinity", "NodeLost", "Shutdown", "Terminated"}
+)
+"""Reasons of a pod's status with which the kubelet or the node controller ended it."""
+
+_LOST_AFTER_SECONDS = 30.0
+"""A pod that is still there this long after the end of its grace is on a node that does not answer:
+what may be left of its process is fenced by the lineage."""
+
+
+def read_pod(raw: dict[str, Any], *, ours: bool, now: float) -> Pod:
+    """The view of a raw pod; `ours` says whether a Job of this TrainingJob owns it."""
+    metadata, status = raw["metadata"], raw.get("status", {})
+    container = _trainer(status)
+    deleted = metadata.get("deletionTimestamp")
+    delete_by = epoch(deleted) if deleted else None
+    return Pod(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        attempt=attempt_of(raw),
+        created=epoch(metadata["creationTimestamp"]),
+        ours=ours,
+        delete_by=delete_by,
+        disrupted=delete_by is not None or _is_disrupted(status),
+        running="running" in container.get("state", {}),
+        exit=_exit(container),
+        gone_without_exit=_is_gone(status, delete_by, now),
+        problem=pod_problem(raw, container, now),
+        image=container.get("imageID") or None,
+        request=metadata.get("annotations", {}).get(requests.ANNOTATION),
+    )
+
+
+def attempt_of(raw: dict[str, Any]) -> int:
+    """The attempt in the label; 0 where somebody took the label away."""
+    text = raw["metadata"].get("labels", {}).get(labels.ATTEMPT_LABEL, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def _trainer(status: dict[str, Any]) -> dict[str, Any]:
+    """The trainer's container status."""
+    named = (c for c in status.get("containerStatuses", ()) if c["name"] == labels.CONTAINER)
+    return next(named, {})
+
+
+def _exit(container: dict[str, Any]) -> Exit | None:
+    ended = container.get("state", {}).get("terminated")
+    if ended is None:
+        return None
+    return Exit(
+        code=ended["exitCode"],
+        signal=ended.get("signal"),
+        reason=ended.get("reason", ""),
+        said=ended.get("message", ""),
+    )
+
+
+def _is_disrupted(status: dict[str, Any]) -> bool:
+    conditions = status.get("conditions", ())
+    return status.get("reason") in _TAKEN_AWAY or any(
+        c["type"] == "DisruptionTarget" and c["status"] == "True" for c in conditions
+    )
+
+
+def _is_gone(status: dict[str, Any], delete_by: float | None, now: float) -> bool:
+    """Whether no exit will come: the pod ended before its container began, or its node is lost."""
+    if status.get("phase") in {"Failed", "Succeeded"}:
+        return True
+    return delete_by is not None and now > delete_by + _LOST_AFTER_SECONDS

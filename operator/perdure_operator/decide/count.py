@@ -1,0 +1,113 @@
+"""The end of an attempt: counted once, in the status, before anything follows from it."""
+
+from __future__ import annotations
+
+import math
+
+from perdure_operator.decide.hopeless import hopeless
+from perdure_operator.decide.look import Look
+from perdure_operator.decide.next_attempt import decide
+from perdure_operator.decide.observed import Problem
+from perdure_operator.decide.plan import Plan
+from perdure_operator.decide.reporting import reported, with_time_of
+from perdure_operator.decide.types import TERMINAL, AttemptEnd, Counters, Decision, Phase
+from perdure_operator.model.status import JobStatus, Result, Retries
+from perdure_operator.model.times import rfc3339
+
+
+def count_end(look: Look, end: AttemptEnd) -> Plan:
+    """The status after `end`: charged to its budget, with what follows. The Job of the attempt is
+    suspended with it, lest the Job controller start another pod.
+    """
+    status = _with_last_report(look, end)
+    if look.status.run is not None and look.status.run != look.spec.run:
+        decision = _superseded(look, end)
+    else:
+        decision = _decided(look, end)
+    status = _followed(look, status, decision, end).model_copy(
+        update={"attempt": end.attempt, "ended_attempt": end.attempt, "trainer": None}
+    )
+    return Plan(status, look_again_after=None if status.phase in TERMINAL else 0.0)
+
+
+def _with_last_report(look: Look, end: AttemptEnd) -> JobStatus:
+    if end.status is None:
+        return look.status
+    status = reported(look.status, end.status, store=look.store, at=look.now, running=False)
+    time = with_time_of(status.goodput, end.status, look.now - look.started)
+    return status.model_copy(update={"goodput": time})
+
+
+def _decided(look: Look, end: AttemptEnd) -> Decision:
+    counters = counters_of(look.status)
+    decision = decide(end, counters, look.spec, started=look.started, now=look.now)
+    problem = _hopeless(look, decision)
+    if problem is None:
+        return decision
+    return Decision(Phase.FAILED, problem.reason, problem.message, decision.counters)
+
+
+def _hopeless(look: Look, decision: Decision) -> Problem | None:
+    pod = look.seen.pod_of(look.seen.attempt)
+    if decision.phase in {Phase.SUCCEEDED, Phase.SUSPENDED} or pod is None or pod.exit is None:
+        return None
+    return hopeless(pod.exit, look.spec.image or "")
+
+
+def _superseded(look: Look, end: AttemptEnd) -> Decision:
+    """Another run was asked for: nothing follows from how the last attempt of this one ended."""
+    message = f"attempt {end.attempt} of run {look.status.run} ended for run {look.spec.run}"
+    return Decision(Phase.PENDING, "NewRun", message, counters_of(look.status), end.attempt + 1)
+
+
+def _followed(look: Look, status: JobStatus, decision: Decision, end: AttemptEnd) -> JobStatus:
+    status = look.in_phase(status, decision.phase, decision.reason, decision.message)
+    waits = decision.start_attempt is not None and decision.delay_seconds > 0
+    update: dict[str, object] = {
+        "retries": retries_of(decision.counters),
+        "ready": f"0/{look.spec.workers}",
+        "next_attempt_time": rfc3339(math.ceil(look.now + decision.delay_seconds))
+        if waits
+        else None,
+    }
+    if decision.phase in TERMINAL:
+        update |= {"completion_time": rfc3339(look.now), "result": _result(decision, end)}
+    return status.model_copy(update=update)
+
+
+def _result(decision: Decision, end: AttemptEnd) -> Result:
+    return Result(
+        reason=decision.reason,
+        message=decision.message,
+        digest=end.ending.digest if end.ending else None,
+        step=end.status.step if end.status else None,
+    )
+
+
+def counters_of(status: JobStatus) -> Counters:
+    """What decisions count with, from the status."""
+    retries = status.retries
+    return Counters(
+        failures=retries.failure,
+        infrastructure=retries.infrastructure,
+        preemptions=retries.preemption,
+        divergence=retries.divergence,
+        no_progress=retries.no_progress,
+        record=retries.record,
+    )
+
+
+def retries_of(counters: Counters) -> Retries:
+    """The counters as the status has them."""
+    kinds = {
+        "preemption": counters.preemptions,
+        "infrastructure": counters.infrastructure,
+        "failure": counters.failures,
+        "divergence": counters.divergence,
+    }
+    return Retries(
+        **kinds,
+        no_progress=counters.no_progress,
+        record=counters.record,
+        total=sum(kinds.values()),
+    )
