@@ -19,14 +19,15 @@ OLDEST     := .venv-oldest
 OLDEST_RUN := PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH" $(OLDEST)/bin/python
 JOB        ?= deploy/examples/digits/job.yaml
 ARGS       ?=
+NODES      ?= 2
 DEMO       := --kill-after "40 steps" --preempt-after "60 steps" --kill-after "80 steps" --kill-after "60 steps"
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint locked unit test oldest demo run fmt clean
+.PHONY: help install lint locked unit test oldest demo run cluster cluster-down fmt clean
 
 help: ## Say what can be made
 	@echo "make TARGET, where TARGET is one of"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
 
 install: $(UV) ## Install everything into .venv, at the versions of uv.lock
 	@$(UV) sync --frozen --quiet
@@ -60,6 +61,12 @@ demo: install ## Train the digits, kill the training again and again, prove the 
 
 run: install ## Run the manifest JOB with the options ARGS of `perdure run`
 	@$(RUN) perdure run $(JOB) $(ARGS)
+
+cluster: install ## Start a real Kubernetes cluster on this machine; say how to reach it
+	@PYTHONPATH=tests $(RUN) python -m cluster up --nodes $(NODES)
+
+cluster-down: ## Stop the cluster and remove what it made
+	@PYTHONPATH=tests $(RUN) python -m cluster down
 
 fmt: install ## Format the code and repair what ruff can repair
 	$(RUN) ruff format

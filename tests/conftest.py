@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 import s3_server
+from go_programs import NotBuildable
 from s3_server import S3, S3Server
+
+pytest_plugins = ["cluster.fixtures"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,7 +29,7 @@ def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A running versitygw, which checks signatures and keeps its data over a restart."""
     try:
         server = s3_server.versitygw(tmp_path_factory.mktemp("versitygw"))
-    except s3_server.NotBuildable as error:
+    except NotBuildable as error:
         pytest.skip(str(error))
     yield server.start()
     server.stop()

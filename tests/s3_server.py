@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,25 +15,24 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+import go_programs
+
 HOST = "127.0.0.1"
 ACCESS_KEY = "perdure-tests"
 SECRET_KEY = "a-secret-that-no-message-may-show"
 REGION = "us-east-1"
 
 
-class NotBuildable(Exception):
-    """The server cannot be had on this machine; the message says what to install."""
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nothing listens on."""
+def free_port(host: str = HOST) -> int:
+    """A port of `host` that nothing listens on."""
     with socket.socket() as listener:
-        listener.bind((HOST, 0))
+        listener.bind((host, 0))
         port: int = listener.getsockname()[1]
         return port
 
@@ -48,11 +46,12 @@ class S3Server:
     port: int
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    host: str = HOST
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def start(self) -> S3Server:
         """Start it and wait until it answers."""
@@ -139,13 +138,23 @@ def credentials(endpoint: str, *, secret_key: str = SECRET_KEY) -> dict[str, str
     }
 
 
-def versitygw(folder: Path, *flags: str) -> S3Server:
-    """A versitygw over `folder`, not started. Its buckets are the folders in `data`."""
-    port, data = free_port(), folder / "data"
+def versitygw(
+    folder: Path,
+    *flags: str,
+    host: str = HOST,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> S3Server:
+    """A versitygw over `folder`, not started. Its buckets are the folders in `data`.
+
+    Raises:
+        go_programs.NotBuildable: there is no Go to build it with.
+    """
+    port, data = free_port(host), folder / "data"
     data.mkdir()
-    options = ["--port", f"{HOST}:{port}", "--region", REGION, *flags, "posix", str(data)]
-    keys = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}
-    return S3Server("versitygw", [str(versitygw_binary()), *options], port, folder, keys)
+    options = ["--port", f"{host}:{port}", "--region", REGION, *flags, "posix", str(data)]
+    variables = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY, **environment}
+    command = [str(go_programs.program("versitygw")), *options]
+    return S3Server("versitygw", command, port, folder, variables, host)
 
 
 def moto(folder: Path) -> S3Server:
@@ -154,40 +163,3 @@ def moto(folder: Path) -> S3Server:
     return S3Server(
         "moto", [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(port)], port, folder
     )
-
-
-def versitygw_binary() -> Path:
-    """The server's program, built once and kept in the user's cache.
-
-    Raises:
-        NotBuildable: there is no Go to build it with.
-    """
-    go = shutil.which("go")
-    if go is None:
-        raise NotBuildable(
-            "versitygw is built with Go: install Go 1.25 or newer to run these tests"
-        )
-    version = subprocess.run(
-        [go, "env", "GOVERSION"], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "perdure" / "bin"
-    folder = cache / f"{VERSITYGW.rsplit('/', 1)[1]}-{version}"
-    if not (folder / "versitygw").exists():
-        _build(go, folder)
-    return folder / "versitygw"
-
-
-def _build(go: str, folder: Path) -> None:
-    """Build next to the final place and move there: a build cut off leaves no half program."""
-    building = folder.with_name(f"{folder.name}.building-{uuid.uuid4().hex[:8]}")
-    building.mkdir(parents=True)
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOBIN": str(building)}
-    built = subprocess.run(
-        [go, "install", VERSITYGW], env=environment, capture_output=True, text=True, check=False
-    )
-    if built.returncode != 0:
-        shutil.rmtree(building)
-        raise NotBuildable(f"go install {VERSITYGW} failed: {built.stderr.strip()[-500:]}")
-    folder.mkdir(exist_ok=True)
-    (building / "versitygw").replace(folder / "versitygw")
-    shutil.rmtree(building)
