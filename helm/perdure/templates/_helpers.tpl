@@ -42,9 +42,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- /* What the operator does, and no more: it writes no spec of a TrainingJob and reads no Secret, ConfigMap or Node. */}}
 {{- define "perdure.rules" -}}
-- apiGroups: [perdure.dev]
+- apiGroups: [perdure.dev] # delete: spec.ttlSecondsAfterFinished
   resources: [trainingjobs]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, delete]
 - apiGroups: [perdure.dev]
   resources: [trainingjobs/status]
   verbs: [patch]

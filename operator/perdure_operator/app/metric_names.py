@@ -17,7 +17,7 @@ JOB_INFO = MetricName("perdure_job_info", "gauge", "Facts of the job.", (*_JOB, 
 JOB_PHASE = MetricName(
     "perdure_job_phase",
     "gauge",
-    "1 for the phase that the job is in; the others have no series.",
+    "1 for the phase that the job is in, 0 for the others.",
     (*_JOB, "phase"),
 )
 JOB_STEP = MetricName("perdure_job_step", "gauge", "Train step that the run has reached.", _JOB)
