@@ -52,7 +52,10 @@ JOB_COMPLETION_TIME = MetricName(
 )
 
 RECONCILES = MetricName(
-    "perdure_reconcile_total", "counter", "Reconciles by outcome: success or error.", ("outcome",)
+    "perdure_reconcile_total",
+    "counter",
+    "Reconciles by outcome: success, conflict (tried again) or error.",
+    ("outcome",),
 )
 RECONCILE_DURATION = MetricName(
     "perdure_reconcile_duration_seconds", "histogram", "How long a reconcile took."
