@@ -94,11 +94,15 @@ class Queue(Generic[Key]):
 
     def longest_wait(self) -> float:
         """For how many seconds the longest waiting key has been due."""
-        return self._loop.time() - min(self._dirty.values(), default=self._loop.time())
+        return self._age(self._dirty)
 
     def longest_work(self) -> float:
         """For how many seconds the slowest worker has had its key."""
-        return self._loop.time() - min(self._processing.values(), default=self._loop.time())
+        return self._age(self._processing)
+
+    def _age(self, since: dict[Key, float]) -> float:
+        now = self._loop.time()
+        return now - min(since.values(), default=now)
 
     def _fire(self, key: Key) -> None:
         del self._timers[key]
