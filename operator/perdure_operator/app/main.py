@@ -46,6 +46,7 @@ def operator(namespaces: tuple[str, ...], default_store: str | None, port: int) 
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for every event it hears
     spaces = tuple(name.strip() for text in namespaces for name in text.split(",") if name.strip())
     options = Options(spaces, default_store or None, port)
     kopf.run(

@@ -30,7 +30,9 @@ class Type(StrEnum):
     SIGNALS_SWALLOWED = "SignalsSwallowed"
 
 
-_OF_PHASE = {
+_UNFINISHED = Problem("Unfinished", "")
+_NOT_SUSPENDED = Problem("NotSuspended", "")
+_VALUES = {
     Phase.PENDING: ("False", "False", "Unknown"),
     Phase.RUNNING: ("True", "False", "Unknown"),
     Phase.SUSPENDED: ("False", "True", "Unknown"),
@@ -59,10 +61,13 @@ def in_phase(
     status: JobStatus, phase: Phase, why: Problem, *, now: float, generation: int | None
 ) -> JobStatus:
     """`status` with the conditions of `phase`, and the phase derived from them."""
-    for kind, value in zip(
-        (Type.RUNNING, Type.SUSPENDED, Type.SUCCEEDED), _OF_PHASE[phase], strict=True
+    running, suspended, succeeded = _VALUES[phase]
+    for kind, value, reason in (
+        (Type.RUNNING, running, why),
+        (Type.SUSPENDED, suspended, why if suspended == "True" else _NOT_SUSPENDED),
+        (Type.SUCCEEDED, succeeded, why if succeeded != "Unknown" else _UNFINISHED),
     ):
-        status = _set(status, kind, value, why, now=now, generation=generation)
+        status = _set(status, kind, value, reason, now=now, generation=generation)
     return status.model_copy(
         update={
             "phase": str(phase_of(status.conditions)),

@@ -73,8 +73,8 @@ def _progress_unknown(look: Look, pod: Pod) -> Problem | None:
 
 def _signals_swallowed(look: Look, pod: Pod) -> Problem | None:
     """A shell that is told to stop does not tell its child; only one that is PID 1 matters."""
-    pid = pod.report.pid if pod.report else None
-    return shell_in_front(look.spec.command + look.spec.args) if pid not in {None, 1} else None
+    pid = pod.report.pid if pod.report else 0
+    return shell_in_front(look.spec.command + look.spec.args) if pid > 1 else None
 
 
 def _grace_too_short(look: Look, pod: Pod) -> Problem | None:
