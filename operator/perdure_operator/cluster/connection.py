@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from perdure_operator.cluster.errors import ConfigError
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -131,7 +133,7 @@ def _load(files: str) -> Any:
     configuration = client.Configuration()
     try:
         config.load_kube_config(files, client_configuration=configuration, persist_config=False)
-    except (config.ConfigException, OSError, ValueError) as error:
+    except (config.ConfigException, OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(
             f"expected a pod's service account or a usable kubeconfig in {files} "
             f"(set KUBECONFIG). Received: {error}"

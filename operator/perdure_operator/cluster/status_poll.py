@@ -20,6 +20,7 @@ from perdure_operator.cluster.objects import Object, uid_of
 
 PER_SECOND = 20
 LEAST_PERIOD_SECONDS = 5.0
+_ROUND_SECONDS = 1.0
 _TIMEOUT_SECONDS = 2.0
 _MOST_BYTES = 64 * 1024
 
@@ -74,10 +75,10 @@ class StatusPoller:
                 for trainer in self._due(begun):
                     polls.create_task(self._poll(trainer))
                     await asyncio.sleep(1 / PER_SECOND)
-                await asyncio.sleep(max(0.0, begun + 1 - time.monotonic()))
+                await asyncio.sleep(max(0.0, begun + _ROUND_SECONDS - time.monotonic()))
 
     def _due(self, now: float) -> list[_Trainer]:
-        """Who is asked in the second that begins `now`, the longest due first."""
+        """Who is asked in the round that begins `now`, the longest due first."""
         running = {uid_of(pod): pod for pod in self._pods() if _runs(pod)}
         self._trainers = {
             uid: self._trainers.get(uid) or _Trainer(pod) for uid, pod in running.items()
