@@ -45,9 +45,10 @@ unit: install ## Run the fast tests, which start no training
 	$(RUN) pytest tests/unit -m "not slow" -q
 
 test: install ## Run all tests that this machine can run; say what was left out and why
-	@rm -f .pytest_cache/tests.xml
-	@$(RUN) pytest -n $(WORKERS) --dist worksteal --junitxml=.pytest_cache/tests.xml; status=$$?; \
-	  $(RUN) python .ci/left_out.py .pytest_cache/tests.xml && exit $$status
+	@rm -f .pytest_cache/tests.xml .pytest_cache/cluster.xml; status=0; \
+	  $(RUN) pytest -m "not cluster" -n $(WORKERS) --dist worksteal --junitxml=.pytest_cache/tests.xml || status=$$?; \
+	  $(RUN) pytest -m cluster --junitxml=.pytest_cache/cluster.xml || status=$$?; \
+	  $(RUN) python .ci/left_out.py .pytest_cache/tests.xml .pytest_cache/cluster.xml && exit $$status
 
 oldest: $(UV) ## Run the integration tests with the oldest Keras and TensorFlow supported
 	@UV_PROJECT_ENVIRONMENT=$(OLDEST) $(UV) sync --frozen --quiet --no-default-groups \

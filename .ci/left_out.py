@@ -1,6 +1,6 @@
 """Says how many tests ran, and which were left out and why; fails where none ran.
 
-Reads the JUnit file of a pytest run: `python .ci/left_out.py FILE`.
+Reads the JUnit files of pytest runs: `python .ci/left_out.py FILE...`.
 """
 
 from __future__ import annotations
@@ -31,19 +31,22 @@ def left_out(report: Path) -> tuple[int, Counter[str]]:
     return len(cases) - len(skips), Counter(reason(skip) for skip in skips)
 
 
-def main(report: Path) -> int:
-    """Print the summary; the exit status is 1 where no test ran."""
-    if not report.exists():
-        print(f"No test ran: pytest has not written {report}; its message stands above.")
-        return 1
-    ran, reasons = left_out(report)
+def main(reports: list[Path]) -> int:
+    """Print the summary; the exit status is 1 where a run wrote no report or no test ran."""
+    ran, reasons = 0, Counter[str]()
+    for report in reports:
+        if not report.exists():
+            print(f"pytest has not written {report}; its message stands above.")
+            return 1
+        some, why = left_out(report)
+        ran, reasons = ran + some, reasons + why
     print(f"\n{ran} tests ran.", "Nothing was left out." if not reasons else "Left out:")
-    for why, count in reasons.most_common():
-        print(f"  {count:4d}  {why}")
+    for text, count in reasons.most_common():
+        print(f"  {count:4d}  {text}")
     if not ran:
         print("No test ran. Expected at least one: install what the reasons name.")
     return 0 if ran else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main([Path(name) for name in sys.argv[1:]]))
