@@ -13,9 +13,11 @@ pytest_plugins = ["cluster.fixtures"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How often each way to give data to `fit` is killed, and where it saves."""
+    """How much of the long tests is run: CI runs a sample, CONTRIBUTING says how to run the whole."""
     parser.addoption("--disturbances", type=int, default=10, help="kills per way to give data")
     parser.addoption("--store", choices=["file", "s3"], default="file", help="where they save")
+    parser.addoption("--evictions", type=int, default=10, help="evictions of one job on a cluster")
+    parser.addoption("--places", type=int, default=4, help="where the operator is killed")
 
 
 @pytest.fixture(scope="session")
