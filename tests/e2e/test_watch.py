@@ -1,0 +1,150 @@
+"""A real Prometheus scrapes a real run: each panel of the dashboards has something to show."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cluster.access import Access
+from cluster.processes import wait_for
+from ground import TRAINING, Ground
+from prometheus import NotInstalled, Prometheus
+from training import Training
+
+ROOT = Path(__file__).parents[2]
+NAME = "watched"
+PANELS = {
+    f"{path.stem}: {panel['title']}": [target["expr"] for target in panel["targets"]]
+    for path in sorted((ROOT / "deploy/grafana").glob("*.json"))
+    for panel in json.loads(path.read_text())["panels"]
+    if panel["type"] != "row"
+}
+MARKS = [
+    mark["expr"]
+    for path in sorted((ROOT / "deploy/grafana").glob("*.json"))
+    for mark in json.loads(path.read_text())["annotations"]["list"]
+]
+
+
+class Discovery:
+    """Tells Prometheus of the cluster's pods, for as long as the block lasts."""
+
+    def __init__(self, admin: Access, prometheus: Prometheus) -> None:
+        self._admin, self._prometheus = admin, prometheus
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="discovery", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(1):
+            self._prometheus.discover(self._admin.get("pods", "-A")["items"])
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A run that is over, as Prometheus has seen it."""
+
+    prometheus: Prometheus
+    start: float
+    end: float
+    status: dict[str, Any]
+
+    def series(self, expr: str) -> list[dict[str, Any]]:
+        """What `expr` gives over the whole run, with Grafana's variables filled in."""
+        for variable, value in {
+            "$__rate_interval": "10s",
+            "$namespace": TRAINING,
+            "$job": NAME,
+        }.items():
+            expr = expr.replace(variable, value)
+        return self.prometheus.range(expr, self.start, self.end)
+
+    def values(self, expr: str) -> list[float]:
+        """The finite values of all series."""
+        numbers = [float(text) for series in self.series(expr) for _, text in series["values"]]
+        return [number for number in numbers if math.isfinite(number)]
+
+
+@pytest.fixture(scope="module")
+def watched(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """The digits example, evicted once, with Prometheus beside it from before its start."""
+    try:
+        prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"))
+    except NotInstalled as error:
+        pytest.skip(str(error))
+    with ground.operator_pod(), prometheus, Discovery(ground.admin, prometheus):
+        start = time.time()
+        training = Training(ground.admin, TRAINING, NAME)
+        training.apply(digits(ground))
+        training.wait_steps(100)
+        training.evict(training.running_pod())
+        status = training.wait_end()
+        wait_for("the end to be scraped", lambda: is_succeeded(prometheus))
+        yield Watched(prometheus, start, time.time(), status)
+        ground.admin.kubectl("delete", "tj", NAME, "-n", TRAINING)
+
+
+def digits(ground: Ground) -> dict[str, Any]:
+    """The example's own manifest, with the image and the store of this cluster."""
+    spec: dict[str, Any] = yaml.safe_load((ROOT / "deploy/examples/digits/job.yaml").read_text())[
+        "spec"
+    ]
+    spec |= {"image": ground.images.digits, "imagePullPolicy": "Never"}
+    spec["checkpoint"] |= {"store": ground.store, "credentialsSecret": ground.secret}
+    return spec
+
+
+def is_succeeded(prometheus: Prometheus) -> bool:
+    now = time.time()
+    succeeded = f'perdure_job_phase{{training_job="{NAME}", phase="Succeeded"}} == 1'
+    return bool(prometheus.range(succeeded, now - 2, now))
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_each_query_of_a_panel_returns_data(watched, panel):
+    for expr in PANELS[panel]:
+        assert watched.values(expr), f"{panel} shows nothing: {expr}"
+
+
+@pytest.mark.parametrize("expr", MARKS)
+def test_the_eviction_is_marked(watched, expr):
+    assert watched.values(expr)
+
+
+def test_the_run_ended_and_was_interrupted(watched):
+    assert watched.status["phase"] == "Succeeded", watched.status
+    assert max(watched.values('perdure_job_retries_total{kind="preemption"}')) == 1
+    assert max(watched.values("perdure_replacement_seconds_count")) == 1
+
+
+def test_the_scrape_says_which_job_and_pod_and_hides_no_label(watched):
+    series = watched.series("perdure_train_step")
+    assert {s["metric"]["namespace"] for s in series} == {TRAINING}
+    assert {s["metric"]["training_job"] for s in series} == {NAME}
+    assert len({s["metric"]["pod"] for s in series}) == 2
+    everything = watched.series('{__name__=~"perdure_.*"}')
+    assert not {label for s in everything for label in s["metric"] if label.startswith("exported_")}
+
+
+def test_what_the_trainer_and_the_operator_say_agrees(watched):
+    assert max(watched.values("perdure_train_step")) <= max(watched.values("perdure_job_step"))
+    assert max(watched.values("perdure_job_step")) == watched.status["progress"]["step"]
+
+
+def test_the_operator_was_never_refused_anything(watched):
+    assert watched.values('perdure_api_requests_total{code="200"}')
+    assert watched.values('perdure_api_requests_total{code=~"401|403"}') == []
