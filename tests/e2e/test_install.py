@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -18,6 +21,7 @@ NAMESPACE = "perdure-system"
 CRD = "trainingjobs.perdure.dev"
 OPERATOR = "perdure-operator"
 DEPLOY = str(ROOT / "deploy")
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 READ = {"get", "list", "watch"}
 WRITE = {"create", "update", "patch", "delete", "deletecollection"}
 RULES = next(yaml.safe_load_all((ROOT / "deploy/rbac/operator.yaml").read_text()))["rules"]
@@ -40,8 +44,7 @@ def own_plane() -> Iterator[ControlPlane]:
 def plane(own_plane: ControlPlane) -> Iterator[ControlPlane]:
     """The control plane; whatever a test installs is removed after it."""
     yield own_plane
-    own_plane.admin.helm("uninstall", "perdure", "-n", NAMESPACE, "--ignore-not-found")
-    own_plane.admin.kubectl("delete", "-k", DEPLOY, "--ignore-not-found", "--timeout=120s")
+    remove(own_plane.admin)
 
 
 @pytest.fixture
@@ -56,9 +59,25 @@ def installed(request: pytest.FixtureRequest, plane: ControlPlane) -> ControlPla
     if request.param == "kubectl":
         plane.admin.kubectl("apply", "-k", DEPLOY, "--validate=strict")
     else:
-        plane.namespace(NAMESPACE, {"pod-security.kubernetes.io/enforce": "restricted"})
+        plane.namespace(NAMESPACE, RESTRICTED)
         install(plane.admin)
     return plane
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A cluster with a node, of this module's own for the same reason."""
+    try:
+        with Cluster(nodes=1) as cluster:
+            yield cluster
+    except NotBuildable as error:
+        pytest.skip(str(error))
+
+
+def remove(admin: Access) -> None:
+    """Whatever is installed, and in whichever way."""
+    admin.helm("uninstall", "perdure", "-n", NAMESPACE, "--ignore-not-found")
+    admin.kubectl("delete", "-k", DEPLOY, "--ignore-not-found", "--timeout=120s")
 
 
 def install(admin: Access, *values: str, release: str = "perdure") -> None:
@@ -170,6 +189,40 @@ def test_rights_in_some_namespaces_only(plane, admin):
     operator = plane.service_account(NAMESPACE, OPERATOR)
     assert rights(operator, "watched") == WANTED
     assert rights(operator, "other") == rights(operator, NAMESPACE) == []
+
+
+def overlay(folder: Path, image: str) -> str:
+    """A kustomization as a user writes it to name an image of one's own."""
+    name, tag = image.rsplit(":", 1)
+    kustomization = {
+        "resources": [os.path.relpath(DEPLOY, folder)],
+        "images": [{"name": OPERATOR, "newName": name, "newTag": tag}],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    return str(folder)
+
+
+@pytest.mark.parametrize("way", ["kubectl", "helm"])
+def test_the_operator_runs_where_pods_are_restricted(cluster, way, tmp_path):
+    admin, image = cluster.admin, cluster.image("operator")
+    if way == "kubectl":
+        admin.kubectl("apply", "-k", overlay(tmp_path, image))
+    else:
+        cluster.control_plane.namespace(NAMESPACE, RESTRICTED)
+        name, tag = image.rsplit(":", 1)
+        install(admin, f"image.repository={name}", f"image.tag={tag}")
+    try:
+        admin.kubectl(
+            "rollout", "status", f"deployment/{OPERATOR}", "-n", NAMESPACE, "--timeout=180s"
+        )
+        (pod,) = admin.get("pods", "-n", NAMESPACE)["items"]
+        metrics = f"http://{pod['status']['podIP']}:8081/metrics"
+        with urllib.request.urlopen(metrics, timeout=10) as answer:
+            assert b"perdure_build_info{" in answer.read()
+        assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
+        assert "forbidden" not in admin.kubectl("logs", f"deployment/{OPERATOR}", "-n", NAMESPACE)
+    finally:
+        remove(admin)
 
 
 def test_kubectl_removes_everything(admin):

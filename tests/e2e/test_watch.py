@@ -95,7 +95,7 @@ def watched(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         status = training.wait_end()
         wait_for("the end to be scraped", lambda: is_succeeded(prometheus))
         yield Watched(prometheus, start, time.time(), status)
-        ground.admin.kubectl("delete", "tj", NAME, "-n", TRAINING)
+        ground.remove(training)
 
 
 def digits(ground: Ground) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def digits(ground: Ground) -> dict[str, Any]:
     spec: dict[str, Any] = yaml.safe_load((ROOT / "deploy/examples/digits/job.yaml").read_text())[
         "spec"
     ]
-    spec |= {"image": ground.images.digits, "imagePullPolicy": "Never"}
+    spec |= {"image": ground.digits_image, "imagePullPolicy": "Never"}
     spec["checkpoint"] |= {"store": ground.store, "credentialsSecret": ground.secret}
     return spec
 
