@@ -139,15 +139,16 @@ class Attempt:
             "fixed": asdict(self.fixed), "program": program, "environment": environment
         }  # fmt: skip
         self.versions = {name: environment[name] for name in self.versions}
+        between = self.lineage.seconds_between_interruptions()
         with self.exits:
             self._compare(program, environment)
             if not self.already_finished:
                 self._claim()
             self.lineage.adopt_all(self.writer)
+        self.board.set(starts=self.lineage.starts)
         self.lineage.log.write_store = self._store  # the saver has its own way of trying again
         self.saver = Saver(self.writer, self.board)
         self.schedule = Schedule(self.settings.every, Progress(time.monotonic()))
-        between = self.lineage.seconds_between_interruptions()
         if between is not None:
             self.schedule.measured = Measured(between_interruptions=between)
 

@@ -22,7 +22,7 @@ class Board:
 
     def __init__(self, job: str, attempt: int) -> None:
         self._lock = threading.RLock()
-        self._status = Status(job=job, attempt=attempt)
+        self._status = Status(job=job, attempt=attempt, pid=os.getpid())
         self._seconds: dict[str, float] = {}
         self._since = time.monotonic() - _process_age()
         self._place = (0, 0, 0)

@@ -33,6 +33,7 @@ class Settings:
     termination_log: Path | None
     continues: bool
     callbacks: str
+    request_file: Path | None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -59,6 +60,7 @@ class Settings:
             termination_log=termination_log(environ),
             continues=_flag(environ, env.CONTINUE),
             callbacks=environ.get(env.CALLBACKS) or "[]",
+            request_file=_path(environ, env.REQUEST_FILE),
         )
 
 
@@ -105,6 +107,10 @@ def termination_log(environ: Mapping[str, str]) -> Path | None:
     given = environ.get(env.TERMINATION_LOG)
     path = Path(given or env.DEFAULT_TERMINATION_LOG)
     return path if given or os.access(path, os.W_OK) else None
+
+
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    return Path(environ[name]) if environ.get(name) else None
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

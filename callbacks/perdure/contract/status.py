@@ -46,6 +46,7 @@ class Kind(StrEnum):
     FIT_NOT_ENDED = "FitNotEnded"
     MONITOR_MISSING = "MonitorMissing"
     GRACE_TOO_SHORT = "GraceTooShort"
+    REQUEST_REFUSED = "RequestRefused"
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,18 @@ class Ending:
 
 @dataclass(frozen=True)
 class Status:
-    """Where an attempt stands. Times are RFC 3339 UTC, durations seconds."""
+    """Where an attempt stands. Times are RFC 3339 UTC, durations seconds.
+
+    `starts` counts the processes that have begun on this lineage, this one included, 0 before it has.
+    `grace_needed_seconds` is what it takes to lose no step. `request_obeyed` is the id of the newest
+    request that was obeyed or refused.
+    """
 
     job: str
     attempt: int
     worker: int = 0
+    pid: int = 0
+    starts: int = 0
     activity: str = Activity.STARTING
     fit: int = 0
     epoch: int = 0

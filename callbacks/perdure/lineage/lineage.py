@@ -66,11 +66,23 @@ class Lineage:
         With `continues` the last fit of a finished lineage is to be trained on from its newest
         checkpoint, so its end is left out of the records to come.
         """
-        before = self._start or {"began": now(), "starts": 0}
-        self._start = {**body, "began": before["began"], "starts": before["starts"] + 1}
-        self.log.claim(
-            self._start, self._record_damaged, Index.reopened if continues else Index.unfinished
+        goes_on_from = Index.reopened if continues else Index.unfinished
+        record = self.log.claim(
+            lambda index: {**body, **self._counted(index)}, self._record_damaged, goes_on_from
         )
+        self._start = record.body
+
+    def _counted(self, index: Index) -> dict[str, Any]:
+        """When the lineage began, and how many processes have begun on it with the one after `index`."""
+        if index.start is None:
+            return {"began": now(), "starts": 1}
+        before = self.log.read(index.start).body
+        return {"began": before["began"], "starts": before["starts"] + 1}
+
+    @property
+    def starts(self) -> int:
+        """How many processes have begun on this lineage."""
+        return int(self._start["starts"]) if self._start else 0
 
     def _record_damaged(self, number: int, error: Damaged) -> None:
         self._on_damage(f"record {number} is passed over for the one before: {error}")

@@ -75,13 +75,14 @@ class Log:
 
     def claim(
         self,
-        body: dict[str, Any],
+        body_after: Callable[[Index], dict[str, Any]],
         on_damage: Callable[[int, Damaged], None],
         goes_on_from: Callable[[Index], Index],
     ) -> Record:
         """Append a `start` record, which fences every writer before this one.
 
-        `goes_on_from` gives the index to go on from for the one that is found.
+        `goes_on_from` gives the index to go on from for the one that is found, and `body_after` the
+        record's body for that: another writer may have claimed since the log was read.
 
         Start records are never deleted, so the number after an older writer's last one stays taken.
         Numbers of checkpoints that were dropped are free again: one that was claimed by a listing
@@ -91,7 +92,7 @@ class Log:
             self.refresh(on_damage)
             self.index = goes_on_from(self.index)
             try:
-                record = self.append(RecordKind.START, body)
+                record = self.append(RecordKind.START, body_after(self.index))
             except WriterFenced:
                 continue
             if self._is_followed(record.number):

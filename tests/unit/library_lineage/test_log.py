@@ -15,13 +15,17 @@ PREFIX = "team/digits/1"
 CHECKPOINT = RecordKind.CHECKPOINT
 
 
+def empty(_index: Index) -> dict:
+    return {}
+
+
 def unexpected(number: int, error: Damaged) -> None:
     pytest.fail(f"record {number}: {error}")
 
 
 def claimed(store: object) -> Log:
     log = Log(store, PREFIX)
-    log.claim({}, unexpected, Index.unfinished)
+    log.claim(empty, unexpected, Index.unfinished)
     return log
 
 
@@ -135,7 +139,7 @@ def test_a_claim_that_is_overtaken_is_tried_again(store, disturbed):
     older = claimed(store)
     disturbed.before["create"] = once(lambda _key: older.append(CHECKPOINT, {}))
     newer = Log(disturbed, PREFIX)
-    assert newer.claim({}, unexpected, Index.unfinished).number == 3
+    assert newer.claim(empty, unexpected, Index.unfinished).number == 3
     assert newer.index == Index(3, (2,))
     with pytest.raises(WriterFenced):
         older.append(CHECKPOINT, {})
@@ -153,7 +157,7 @@ def test_a_claim_by_an_old_listing_is_given_up(store, disturbed, saves):
 
     disturbed.before["create"] = once(save_on)
     newer = Log(disturbed, PREFIX)
-    record = newer.claim({}, unexpected, Index.unfinished)
+    record = newer.claim(empty, unexpected, Index.unfinished)
     assert record.number == saves + 4
     assert newer.index == Index(saves + 4, (saves + 3,))
     assert numbers(store) == [1, saves + 3, saves + 4]
@@ -168,7 +172,7 @@ def test_a_save_after_a_misplaced_claim_is_not_lost(store, disturbed):
     disturbed.before["create"] = once(lambda _key: [drop(older, n) for n in (2, 3)])
     disturbed.after["create"] = once(lambda _key: older.append(CHECKPOINT, {}))
     newer = Log(disturbed, PREFIX)
-    assert newer.claim({}, unexpected, Index.unfinished).number == 6
+    assert newer.claim(empty, unexpected, Index.unfinished).number == 6
     assert newer.index == Index(6, (4, 5))
     assert numbers(store) == [1, 4, 5, 6]
 
@@ -181,7 +185,7 @@ def test_a_damaged_newest_record_keeps_its_number(store, content):
     store.put(log.key(3), content)
     damaged: list[int] = []
     newer = Log(store, PREFIX)
-    record = newer.claim({}, lambda number, _error: damaged.append(number), Index.unfinished)
+    record = newer.claim(empty, lambda number, _error: damaged.append(number), Index.unfinished)
     assert record.number == 4
     assert damaged == [3]
     assert newer.index == Index(4, (2,))
@@ -190,7 +194,7 @@ def test_a_damaged_newest_record_keeps_its_number(store, content):
 def test_a_lineage_of_damaged_records_only_is_claimed_after_them(store):
     log = claimed(store)
     store.put(log.key(1), b"?")
-    record = Log(store, PREFIX).claim({}, lambda *_: None, Index.unfinished)
+    record = Log(store, PREFIX).claim(empty, lambda *_: None, Index.unfinished)
     assert (record.number, record.index) == (2, Index(2))
 
 
@@ -208,7 +212,7 @@ def test_reopening_leaves_out_the_end(store, reopens):
     for kind in (CHECKPOINT, RecordKind.FINAL, RecordKind.FINAL, RecordKind.FINISHED):
         log.append(kind, {})
     newer = Log(store, PREFIX)
-    newer.claim({}, unexpected, Index.reopened if reopens else Index.unfinished)
+    newer.claim(empty, unexpected, Index.reopened if reopens else Index.unfinished)
     assert newer.index == (Index(6, (2,), (3,)) if reopens else Index(6, (2,), (3, 4)))
 
 
@@ -216,14 +220,14 @@ def test_reopening_a_lineage_that_is_not_finished_changes_nothing(store):
     log = claimed(store)
     log.append(RecordKind.FINAL, {})
     newer = Log(store, PREFIX)
-    newer.claim({}, unexpected, Index.reopened)
+    newer.claim(empty, unexpected, Index.reopened)
     assert newer.index == Index(3, (), (2,))
 
 
 def race(log: Log, saves: int, barrier: threading.Barrier, won: list[tuple[int, str]]) -> None:
     barrier.wait()
     try:
-        won.append((log.claim({}, unexpected, Index.unfinished).number, log.writer))
+        won.append((log.claim(empty, unexpected, Index.unfinished).number, log.writer))
         for _ in range(saves):
             won.append((log.append(CHECKPOINT, {}).number, log.writer))
     except WriterFenced:

@@ -173,6 +173,26 @@ def test_starts_are_counted_and_the_beginning_stays(process, reader):
     start = process().lineage.start
     assert (start["began"], start["starts"]) == (began, 3)
     assert reader().lineage.start == start
+    assert reader().lineage.starts == 3
+
+
+def test_no_process_has_begun_on_a_lineage_that_is_not_there(reader):
+    assert reader().lineage.starts == 0
+
+
+def test_a_process_that_began_since_the_log_was_read_is_counted(process, reader):
+    later = reader()
+    for _ in range(2):
+        process()
+    assert later.begin().lineage.starts == 3
+
+
+def test_starts_outlive_retention(process):
+    for _ in range(4):
+        trainer = process(Keep(1))
+        for step in range(5):
+            trainer.save(step, arrays(step))
+    assert trainer.lineage.starts == 4
 
 
 @pytest.mark.parametrize(

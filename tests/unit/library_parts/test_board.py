@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -31,6 +32,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(module, "_process_age", lambda: 2.5)
     return clock
+
+
+def test_a_board_says_whose_it_is(board):
+    assert board.status().pid == os.getpid()
 
 
 @pytest.fixture

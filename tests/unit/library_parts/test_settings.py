@@ -33,6 +33,7 @@ def test_defaults(tmp_path):
         termination_log=None,
         continues=False,
         callbacks="[]",
+        request_file=None,
     )
 
 
@@ -53,6 +54,13 @@ def test_defaults(tmp_path):
         ("PERDURE_TERMINATION_LOG", "/tmp/message", "termination_log", Path("/tmp/message")),
         ("PERDURE_CONTINUE", "true", "continues", True),
         ("PERDURE_CONTINUE", "false", "continues", False),
+        (
+            "PERDURE_REQUEST_FILE",
+            "/etc/perdure/request",
+            "request_file",
+            Path("/etc/perdure/request"),
+        ),
+        ("PERDURE_REQUEST_FILE", "", "request_file", None),
         ("PERDURE_CALLBACKS", '[{"name": "A"}]', "callbacks", '[{"name": "A"}]'),
     ],
 )
