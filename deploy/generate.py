@@ -1,5 +1,5 @@
-"""Writes what is made from something else: dashboards, the chart's copies and table of values, the table of
-metrics in docs/operations.md. A test compares. `python deploy/generate.py`
+"""Writes what is made from something else: the CustomResourceDefinition, dashboards, the chart's copies and
+table of values, the table of metrics in docs/operations.md. A test compares. `python deploy/generate.py`
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from grafana import jobs, training_job
 from perdure.contract import metric_names as trainer
 from perdure.contract.metric_names import MetricName
 from perdure_operator.app import metric_names as operator
+from perdure_operator.build import crd
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "helm/perdure"
@@ -29,7 +30,8 @@ def generated() -> dict[Path, str]:
     files = {
         operations: between(operations.read_text(), "metrics", "\n".join(metrics())),
         readme: between(readme.read_text(), "values", "\n".join(values())),
-        CHART / "files/trainingjobs.yaml": CRD.read_text(),
+        CRD: crd.manifest(),
+        CHART / "files/trainingjobs.yaml": crd.manifest(),
     }
     for name, build in DASHBOARDS.items():
         text = json.dumps(build(), indent=2) + "\n"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from perdure.contract import environment as names
 from perdure_operator.model.base import parse_quantity
 from perdure_operator.model.checkpoint import Interval, IntervalMode, Keep
+from perdure_operator.model.containers import Resources
 from perdure_operator.model.job import Metadata, Spec, TrainingJob
-from perdure_operator.model.pod import Resources
 
 _UNITS = {IntervalMode.STEPS: "steps", IntervalMode.SECONDS: "s", IntervalMode.EPOCHS: "epochs"}
 

@@ -1,21 +1,39 @@
-"""The base of all manifest types, the small types they share, and how a rule is refused."""
+"""The base of all manifest types, and the small types they share.
+
+Every string under a rule and every list has a bound: the API server weighs what a rule may cost at
+most, and refuses a definition whose rules it cannot weigh.
+"""
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import core_schema
 
-RULE = "rule"
-"""The type of the errors raised by `refuse`, whose message is a whole sentence."""
+from perdure_operator.model.rules import (
+    VALIDATIONS,
+    Rule,
+    at_least,
+    is_given,
+    matches,
+    needed,
+)
 
 
 class Strict(BaseModel):
-    """A part of a manifest: frozen, no coercion of types, no unknown field."""
+    """A part of a manifest: frozen, no coercion of types, no unknown field, every rule obeyed."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -25,6 +43,9 @@ class Strict(BaseModel):
         use_attribute_docstrings=True,
     )
 
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    """What holds between the fields."""
+
     @model_validator(mode="before")
     @classmethod
     def _null_is_unset(cls, data: Any) -> Any:
@@ -33,15 +54,32 @@ class Strict(BaseModel):
             return {key: value for key, value in data.items() if value is not None}
         return data
 
+    @model_validator(mode="after")
+    def _rules_hold(self) -> Strict:
+        for rule in self.rules:
+            rule.check(self)
+        return self
 
-def refuse(sentence: str, *, field: str = "") -> NoReturn:
-    """Refuse a value with a whole sentence; `field` names the field below the one validated."""
-    raise PydanticCustomError(RULE, "{sentence}", {"sentence": sentence, "field": field})
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """With the rules, of which that a field is there is one: it then has our sentence."""
+        reference = handler(core)
+        schema = handler.resolve_ref_schema(reference)
+        schema.pop("required", None)
+        missing = [
+            is_given(field.alias or name, needed(field))
+            for name, field in cls.model_fields.items()
+            if field.is_required()
+        ]
+        schema[VALIDATIONS] = [*missing, *(rule.validation() for rule in cls.rules)]
+        return reference
 
 
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
-_QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d{1,2})|([KMGTPE]i|[numkMGTPE]?))")
+_QUANTITY = r"(\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d{1,2})|([KMGTPE]i|[numkMGTPE]?))"
 
 
 def parse_quantity(text: str) -> Decimal:
@@ -50,7 +88,7 @@ def parse_quantity(text: str) -> Decimal:
     Raises:
         ValueError: `text` is not a quantity of at least 0.
     """
-    match = _QUANTITY.fullmatch(text)
+    match = re.fullmatch(_QUANTITY, text, re.ASCII)
     if match is None:
         raise ValueError(f"not a quantity: {text!r}")
     number, exponent, suffix = Decimal(match[1]), match[2], match[3] or ""
@@ -59,21 +97,59 @@ def parse_quantity(text: str) -> Decimal:
     return number.scaleb(int(exponent) if exponent else _DECIMAL[suffix])
 
 
-def _quantity(value: Any) -> str:
-    """Kubernetes takes numbers and strings for quantities; both become a string."""
-    text = str(value) if isinstance(value, int | float | str) and value is not True else ""
-    try:
-        parse_quantity(text)
-    except ValueError:
-        refuse(
-            f"expected a quantity of at least 0 such as 2, '500m' or '16Gi'. Received: {value!r}."
-        )
-    return text
+def _digits(value: Any) -> Any:
+    """A whole number is a quantity too: `cpu: 2`."""
+    return str(value) if type(value) is int else value
 
 
-Quantity = Annotated[str, BeforeValidator(_quantity)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1)]
+T = TypeVar("T")
+Items = Annotated[list[T], Field(max_length=64)]
+"""A list with the bound that Perdure sets for lists."""
+Entries = Annotated[dict[str, T], Field(max_length=64)]
+"""A mapping with the bound that Perdure sets for mappings."""
+
+Text = Annotated[
+    str,
+    Field(max_length=1024),
+    Rule(bool, "self != ''", 'expected a string that is not empty. Received: "".'),
+]
+Whole = Annotated[int, Field(le=2**31 - 1, json_schema_extra={"format": "int32"})]
+Count = Annotated[Whole, at_least(0)]
+Positive = Annotated[Whole, at_least(1)]
+Quantity = Annotated[
+    str,
+    BeforeValidator(_digits),
+    Field(max_length=32),
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 32}),
+    matches(
+        _QUANTITY,
+        "expected a quantity of at least 0 such as 2, '500m' or '16Gi'. Received: {}.",
+        "string(self)",
+    ),
+]
+LABEL = matches(
+    r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?",
+    "expected a DNS-1123 label: at most 63 of a-z, 0-9 and '-', beginning and ending with "
+    "a letter or digit. Received: '{}'.",
+)
+Label = Annotated[str, Field(max_length=253), LABEL]
+ObjectName = Annotated[
+    str,
+    Field(max_length=253),
+    matches(
+        r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
+        "expected the name of an object: a-z, 0-9, '-' and '.', beginning and ending with a "
+        "letter or digit. Received: '{}'.",
+    ),
+]
+LabelValue = Annotated[
+    str,
+    Field(max_length=253),
+    matches(
+        r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?",
+        "expected at most 63 letters, digits, '.', '_' and '-', beginning and ending with a "
+        "letter or digit. Received: '{}'.",
+    ),
+]
 Mapping = dict[str, Any]
-"""A Kubernetes object that is known by name and passed on as it is."""
+"""An object of which only the name is known."""

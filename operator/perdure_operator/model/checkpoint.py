@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field
 
-from perdure_operator.model.base import Positive, Strict, Text, refuse
+from perdure_operator.model.base import ObjectName, Positive, Strict, Text
+from perdure_operator.model.rules import Rule, plain
 
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_STORE = re.compile(
+    r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?|file:///[^?#]*[^?#/][^?#]*", re.ASCII
+)
+_CREDENTIALS = r"://[^/]*@"
 
-
-def _store_url(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    bucket = rest.partition("/")[0]
-    shown = re.sub(r"://[^/]*@", "://...@", url)  # never the credentials that some put there
-    if scheme == "file" and rest and not rest.startswith("/"):
-        refuse(f"expected file:/// and an absolute path. Received: {shown!r}, with a host.")
-    usable = (scheme == "file" and rest.strip("/")) or (
-        scheme == "s3" and _BUCKET.fullmatch(bucket)
-    )
-    if not usable or "?" in url or "#" in url:
-        refuse(f"expected s3://bucket/prefix or file:///folder. Received: {shown!r}.")
-    return url
-
-
-def _monitor(name: str) -> str:
-    if "," in name or ":" in name:
-        refuse(f"expected the name of a metric, without ',' and ':'. Received: {name!r}.")
-    return name
+STORE = Rule(
+    holds=lambda url: _STORE.fullmatch(url) is not None,
+    cel=f"self.matches(r'^({_STORE.pattern})$')",
+    sentence="expected s3://bucket/prefix or file:///folder. Received: '{}'.",
+    received=lambda url: plain(re.sub(_CREDENTIALS, "://...@", url, count=1)),
+    received_cel=f"(self.matches(r'{_CREDENTIALS}') ? "
+    f"self.replace(self.find(r'{_CREDENTIALS}'), '://...@') : self)",
+)
+"""The sentence never has the credentials that some write into an address."""
 
 
 class IntervalMode(StrEnum):
@@ -45,31 +39,43 @@ class IntervalMode(StrEnum):
 class Interval(Strict):
     """How often a checkpoint is made."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            holds=lambda it: it.value is None or it.mode is not IntervalMode.AUTO,
+            cel="!has(self.value) || has(self.mode) && self.mode != 'Auto'",
+            sentence="expected no value with mode Auto. Received: {}. "
+            "Set mode to Steps, Seconds or Epochs.",
+            received=lambda it: str(it.value),
+            received_cel="self.value",
+            field="value",
+        ),
+        Rule(
+            holds=lambda it: it.value is not None or it.mode is IntervalMode.AUTO,
+            cel="has(self.value) || !has(self.mode) || self.mode == 'Auto'",
+            sentence="expected a whole number of {}, at least 1. Received: nothing.",
+            received=lambda it: str(it.mode.lower()),
+            received_cel="self.mode.lowerAscii()",
+            field="value",
+        ),
+    )
+
     mode: Annotated[IntervalMode, Field(strict=False)] = IntervalMode.AUTO
     """Auto weighs the cost of saving against interruptions; the others count with `value`."""
     value: Positive | None = None
     """After how many steps, seconds or epochs; not together with Auto."""
 
-    @model_validator(mode="after")
-    def _value_fits_mode(self) -> Interval:
-        if self.mode is IntervalMode.AUTO and self.value is not None:
-            refuse(
-                f"expected no value with mode Auto. Received: {self.value}. "
-                "Set mode to Steps, Seconds or Epochs.",
-                field="value",
-            )
-        if self.mode is not IntervalMode.AUTO and self.value is None:
-            refuse(
-                f"expected a whole number of {self.mode.lower()}, at least 1. Received: nothing.",
-                field="value",
-            )
-        return self
-
 
 class Best(Strict):
     """Which checkpoint is the best one."""
 
-    monitor: Annotated[Text, AfterValidator(_monitor)]
+    monitor: Annotated[
+        Text,
+        Rule(
+            holds=lambda name: "," not in name and ":" not in name,
+            cel="!self.contains(',') && !self.contains(':')",
+            sentence="expected the name of a metric, without ',' and ':'. Received: '{}'.",
+        ),
+    ]
     """The entry of the training log that is compared, such as val_loss."""
     mode: Literal["min", "max"] = "min"
     """Whether a smaller (min) or a larger (max) value is better."""
@@ -87,12 +93,12 @@ class Keep(Strict):
 class Checkpoint(Strict):
     """The checkpoints of a job."""
 
-    store: Annotated[Text, AfterValidator(_store_url)] | None = None
+    store: Annotated[str, Field(max_length=1024), STORE] | None = None
     """s3://bucket/prefix or file:///folder. Default: what the installation was given; with `perdure
     run` a .perdure folder in the current directory."""
     interval: Interval = Interval()
     """How often a checkpoint is made."""
     keep: Keep = Keep()
     """Which checkpoints are kept."""
-    credentials_secret: Text | None = None
+    credentials_secret: ObjectName | None = None
     """The Secret with the store's credentials; without it, the service account's identity."""

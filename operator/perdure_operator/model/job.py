@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from perdure.contract.labels import API_VERSION, KIND
-from perdure_operator.model.base import Count, Mapping, Positive, Strict, Text, refuse
+from perdure_operator.model.base import (
+    Count,
+    Entries,
+    Items,
+    Label,
+    Mapping,
+    Positive,
+    Strict,
+    Text,
+)
 from perdure_operator.model.checkpoint import Checkpoint
 from perdure_operator.model.pod import PodFields
 from perdure_operator.model.retries import Retries
-
-
-def _label(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
-        refuse(
-            "expected a DNS-1123 label: at most 63 of a-z, 0-9 and '-', beginning and ending with "
-            f"a letter or digit. Received: {name!r}."
-        )
-    return name
-
-
-def _run(run: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", run):
-        refuse(
-            "expected at most 63 letters, digits, '.', '_' and '-', beginning and ending with a "
-            f"letter or digit. Received: {run!r}."
-        )
-    return run
+from perdure_operator.model.rules import Rule, matches, refuse
 
 
 def _words(command: Any) -> Any:
@@ -42,30 +33,27 @@ def _words(command: Any) -> Any:
     return command
 
 
-def _program(command: list[str]) -> list[str]:
-    if not command or not command[0]:
-        refuse(f"expected at least one word, such as [python, train.py]. Received: {command!r}.")
-    return command
-
-
-def _one_worker(workers: int) -> int:
-    if workers > 1:
-        refuse(
-            f"expected 1. Received: {workers}. Training with several workers is not supported yet."
-        )
-    return workers
-
-
-def _class_name(name: str) -> str:
-    if not re.fullmatch(r"([A-Za-z_][\w.]*:)?[A-Za-z_]\w*", name):
-        refuse(
-            "expected the name of a Keras callback such as EarlyStopping, or module:Class. "
-            f"Received: {name!r}."
-        )
-    return name
-
-
-Label = Annotated[str, AfterValidator(_label)]
+_PROGRAM = Rule(
+    holds=lambda command: bool(command and command[0]),
+    cel="size(self) > 0 && self[0] != ''",
+    sentence="expected at least one word, such as [python, train.py]. Received: {}.",
+    received=lambda command: "an empty one" if command else "[]",
+    received_cel="(size(self) > 0 ? 'an empty one' : '[]')",
+)
+_ONE_WORKER = Rule(
+    holds=lambda workers: workers <= 1,
+    cel="self <= 1",
+    sentence="expected 1. Received: {}. Training with several workers is not supported yet.",
+)
+_RUN = matches(
+    r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?",
+    "expected at most 63 letters, digits, '.', '_' and '-', beginning and ending with a "
+    "letter or digit. Received: '{}'.",
+)
+_CLASS = matches(
+    r"([A-Za-z_][\w.]*:)?[A-Za-z_]\w*",
+    "expected the name of a Keras callback such as EarlyStopping, or module:Class. Received: '{}'.",
+)
 
 
 class Metadata(Strict):
@@ -91,6 +79,10 @@ class Metadata(Strict):
     """Set by the API server."""
     deletion_grace_period_seconds: int | None = None
     """Set by the API server."""
+    generate_name: str | None = None
+    """Used by the API server."""
+    self_link: str | None = None
+    """Set by old API servers."""
     finalizers: list[str] = []
     """What must be done before the object is gone."""
     owner_references: list[Mapping] = []
@@ -102,9 +94,9 @@ class Metadata(Strict):
 class Callback(Strict):
     """A Keras callback that is added to those of the script."""
 
-    name: Annotated[str, AfterValidator(_class_name)]
+    name: Annotated[str, Field(max_length=256), _CLASS]
     """The name of a class of keras.callbacks, or module:Class for one's own."""
-    args: dict[str, Any] = {}
+    args: Entries[Any] = {}
     """The arguments of the class, by name."""
 
 
@@ -113,17 +105,17 @@ class Spec(PodFields):
 
     image: Text | None = None
     """The container image, needed on a cluster and unused by `perdure run`."""
-    command: Annotated[list[str], BeforeValidator(_words), AfterValidator(_program)]
+    command: Annotated[Items[str], BeforeValidator(_words), _PROGRAM]
     """The training program and its first arguments, such as [python, train.py]."""
-    args: Annotated[list[str], BeforeValidator(_words)] = []
+    args: Annotated[Items[str], BeforeValidator(_words)] = []
     """Further arguments."""
-    run: Annotated[str, AfterValidator(_run)] = "1"
+    run: Annotated[str, Field(max_length=253), _RUN] = "1"
     """Which run of the job this is; another string begins a new one from the start."""
-    workers: Annotated[Positive, AfterValidator(_one_worker)] = 1
+    workers: Annotated[Positive, _ONE_WORKER] = 1
     """How many pods train together."""
     checkpoint: Checkpoint = Checkpoint()
     """The checkpoints of the job."""
-    callbacks: list[Callback] = []
+    callbacks: Items[Callback] = []
     """Keras callbacks that are added to those of the script."""
     retries: Retries = Retries()
     """How often the job is started again, by what ended the attempt before."""

@@ -1,20 +1,46 @@
 """The part of a spec that becomes a pod: what runs, with what resources, and where.
 
-Deep Kubernetes types are known by name and passed on; each gets its rule when pods are built.
+Typed fields and no pod template: who may create TrainingJobs gets what is written here and no more.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Literal
+import json
+from typing import Annotated
 
-from pydantic import AfterValidator, model_validator
+from pydantic import Field
 
 from perdure.contract import environment
-from perdure_operator.model.base import Count, Mapping, Quantity, Strict, Text, refuse
-from perdure_operator.model.suggest import close_name
+from perdure.contract.labels import GROUP
+from perdure_operator.model.base import (
+    Count,
+    Entries,
+    Items,
+    LabelValue,
+    ObjectName,
+    Positive,
+    Quantity,
+    Strict,
+    Text,
+)
+from perdure_operator.model.containers import (
+    MOUNTS_ONCE,
+    NAMES_ONCE,
+    EnvFrom,
+    EnvVar,
+    InitContainer,
+    PullPolicy,
+    Resources,
+    VariableName,
+)
+from perdure_operator.model.rules import Rule, plain
+from perdure_operator.model.scheduling import Affinity, Toleration, TopologySpreadConstraint
+from perdure_operator.model.sources import ObjectReference
+from perdure_operator.model.volumes import Volume, VolumeMount
 
-_CURES = {
+_SETTABLE = {environment.STORE_DEADLINE}
+_CURES = dict.fromkeys(environment.ALL - _SETTABLE, "Leave it out: each attempt is given its own")
+_CURES |= {
     environment.STORE: "Set spec.checkpoint.store instead",
     environment.JOB: "Set metadata.namespace, metadata.name and spec.run instead",
     environment.EVERY: "Set spec.checkpoint.interval instead",
@@ -25,59 +51,39 @@ _CURES = {
     environment.PROGRAM: "It follows from spec.image, spec.command, spec.args and spec.env",
     environment.CONTINUE: "Set spec.continue instead",
     environment.CALLBACKS: "Set spec.callbacks instead",
-    environment.ATTEMPT: "Leave it out: each attempt is given its own",
-    environment.METRICS_PORT: "Leave it out: each attempt is given its own",
-    environment.TERMINATION_LOG: "Leave it out: each attempt is given its own",
 }
 
+_NOT_OURS = Rule(
+    holds=lambda name: name not in _CURES,
+    cel=f"!(self in {sorted(_CURES)})",
+    sentence="{}.",
+    received=lambda name: f"{name} is set for each attempt. {_CURES[name]}",
+    received_cel="'%s is set for each attempt. %s'"
+    f".format([self, {json.dumps(_CURES, sort_keys=True)}[self]])",
+)
+_KNOWN = Rule(
+    holds=lambda name: not name.startswith("PERDURE_") or name in environment.ALL,
+    cel=f"!self.startsWith('PERDURE_') || self in {sorted(environment.ALL)}",
+    sentence=f"{{}} is not a variable of Perdure. Known here: {', '.join(sorted(_SETTABLE))}.",
+)
+_KEYS_NOT_OURS = Rule(
+    holds=lambda entries: not _our_keys(entries),
+    cel=f"!self.exists(key, key.startsWith('{GROUP}/'))",
+    sentence=f"expected no key of {GROUP}/: those are Perdure's own. Received: {{}}.",
+    received=lambda entries: plain(_our_keys(entries)[0]),
+    received_cel=f"self.filter(key, key.startsWith('{GROUP}/'))[0]",
+)
 
-def _variable(name: str) -> str:
-    if not re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name):
-        refuse(
-            "expected the name of an environment variable: letters, digits, '_', '-' and '.', "
-            f"not beginning with a digit. Received: {name!r}."
-        )
-    if name in _CURES:
-        refuse(f"{name} is set for each attempt. {_CURES[name]}.")
-    if name.startswith("PERDURE_") and name not in environment.ALL:
-        refuse(
-            f"{name} is not a variable of Perdure.{close_name(name, environment.ALL - set(_CURES))}"
-        )
-    return name
+
+def _our_keys(entries: dict[str, str]) -> list[str]:
+    return [key for key in entries if key.startswith(f"{GROUP}/")]
 
 
-class EnvVar(Strict):
+class TrainerVariable(EnvVar):
     """An environment variable of the training program."""
 
-    name: Annotated[str, AfterValidator(_variable)]
+    name: Annotated[VariableName, _NOT_OURS, _KNOWN]
     """The variable's name."""
-    value: str | None = None
-    """Its value, a string: numbers are quoted."""
-    value_from: Mapping | None = None
-    """Where the value comes from on a cluster: a Secret, a ConfigMap or a field of the pod."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> EnvVar:
-        if self.value is not None and self.value_from is not None:
-            refuse("expected value or valueFrom. Received: both.", field="valueFrom")
-        return self
-
-
-def _each_once(variables: list[EnvVar]) -> list[EnvVar]:
-    names = [variable.name for variable in variables]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        refuse(f"expected each name once. Received more than once: {', '.join(twice)}.")
-    return variables
-
-
-class Resources(Strict):
-    """What a worker may use and what is reserved for it."""
-
-    limits: dict[str, Quantity] = {}
-    """The most a worker may use, such as {cpu: 4, memory: 16Gi, nvidia.com/gpu: 1}."""
-    requests: dict[str, Quantity] = {}
-    """What is reserved for it. Default: the limits."""
 
 
 class PodFields(Strict):
@@ -85,47 +91,48 @@ class PodFields(Strict):
 
     working_dir: Text | None = None
     """Where the command runs. With `perdure run` below the manifest's folder, the default."""
-    env: Annotated[list[EnvVar], AfterValidator(_each_once)] = []
+    env: Annotated[Items[TrainerVariable], NAMES_ONCE] = []
     """Environment variables of the program."""
-    env_from: list[Mapping] = []
+    env_from: Items[EnvFrom] = []
     """ConfigMaps and Secrets whose entries become environment variables."""
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    image_pull_policy: PullPolicy | None = None
     """When the image is pulled."""
-    image_pull_secrets: list[Mapping] = []
+    image_pull_secrets: Items[ObjectReference] = []
     """The Secrets with the registry's credentials."""
     resources: Resources = Resources()
     """What a worker may use and what is reserved for it."""
-    service_account_name: Text | None = None
-    """The service account whose workload identity the store is accessed with."""
-    labels: dict[str, str] = {}
+    service_account_name: ObjectName | None = None
+    """The service account whose workload identity the store is accessed with. It gives no access
+    to the Kubernetes API. Default: the namespace's."""
+    labels: Annotated[Entries[LabelValue], _KEYS_NOT_OURS] = {}
     """Labels of the pods."""
-    annotations: dict[str, str] = {}
+    annotations: Annotated[Entries[str], _KEYS_NOT_OURS] = {}
     """Annotations of the pods."""
-    node_selector: dict[str, str] = {}
+    node_selector: Entries[LabelValue] = {}
     """Labels that a node must have."""
-    tolerations: list[Mapping] = []
+    tolerations: Items[Toleration] = []
     """Taints that the pods tolerate."""
-    affinity: Mapping | None = None
+    affinity: Affinity | None = None
     """Which nodes and neighbours the pods prefer or need."""
-    topology_spread_constraints: list[Mapping] = []
+    topology_spread_constraints: Items[TopologySpreadConstraint] = []
     """How the pods are spread."""
-    priority_class_name: Text | None = None
+    priority_class_name: ObjectName | None = None
     """The priority of the pods."""
     scheduler_name: Text | None = None
     """The scheduler that places the pods."""
-    runtime_class_name: Text | None = None
+    runtime_class_name: ObjectName | None = None
     """The container runtime."""
-    run_as_user: Count | None = None
-    """The user that the program runs as."""
+    run_as_user: Positive | None = None
+    """The user that the program runs as, never root (0)."""
     run_as_group: Count | None = None
     """The group that the program runs as."""
     fs_group: Count | None = None
     """The group that owns the volumes."""
     shared_memory: Quantity | None = None
     """The size of /dev/shm."""
-    volumes: list[Mapping] = []
+    volumes: Annotated[Items[Volume], NAMES_ONCE] = []
     """Volumes of the pods."""
-    volume_mounts: list[Mapping] = []
+    volume_mounts: Annotated[Items[VolumeMount], MOUNTS_ONCE] = []
     """Where the volumes are mounted."""
-    init_containers: list[Mapping] = []
+    init_containers: Annotated[list[InitContainer], Field(max_length=8), NAMES_ONCE] = []
     """What runs before the trainer; with restartPolicy Always, beside it."""

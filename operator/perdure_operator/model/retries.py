@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from perdure_operator.model.base import Count, Strict, refuse
-
-
-def _factor(text: str) -> str:
-    try:
-        usable = 0 < Decimal(text) <= 1
-    except InvalidOperation:
-        usable = False
-    if not usable:
-        refuse(
-            f'expected a number above 0, at most 1, as a string such as "0.5". Received: {text!r}.'
-        )
-    return text
+from perdure_operator.model.base import Count, Strict
+from perdure_operator.model.rules import matches
 
 
 class DivergenceAction(StrEnum):
@@ -37,7 +25,14 @@ class Divergence(Strict):
     """Stop fails the job; Rollback goes back to the last good checkpoint, with a lower rate."""
     times: Count = 2
     """How often to go back before the job fails."""
-    learning_rate_factor: Annotated[str, AfterValidator(_factor)] = "0.5"
+    learning_rate_factor: Annotated[
+        str,
+        Field(max_length=32),
+        matches(
+            r"0?\.\d*[1-9]\d*|1(\.0*)?",
+            "expected a number above 0, at most 1, as a string such as \"0.5\". Received: '{}'.",
+        ),
+    ] = "0.5"
     """What the learning rate is multiplied by each time, as a string."""
 
 

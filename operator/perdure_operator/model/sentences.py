@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from perdure_operator.model.base import RULE
+from perdure_operator.model.rules import RULE, needed
 from perdure_operator.model.suggest import close_name
 
 _EXPECTED = {
@@ -20,7 +20,6 @@ _EXPECTED = {
     "list_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
-    "string_too_short": "a string that is not empty",
 }
 _KINDS = {
     bool: "true or false",
@@ -38,6 +37,12 @@ def sentences(error: ValidationError, root: type[BaseModel]) -> list[str]:
     """
     details = error.errors(include_url=False)
     return [_sentence(detail, root) for detail in details if not _is_of_a_key(detail)]
+
+
+def unknown_fields_of(error: ValidationError, root: type[BaseModel]) -> list[str]:
+    """Like `sentences`, of the unknown fields alone."""
+    details = error.errors(include_url=False)
+    return [_sentence(detail, root) for detail in details if detail["type"] == "extra_forbidden"]
 
 
 def _is_of_a_key(detail: ErrorDetails) -> bool:
@@ -61,8 +66,12 @@ def _expected(detail: ErrorDetails) -> str:
     match detail["type"]:
         case "literal_error" | "enum":
             return str(context["expected"]).replace("'", "")
-        case "greater_than_equal":
-            return f"at least {context['ge']}"
+        case "less_than_equal":
+            return f"at most {context['le']}"
+        case "too_long":
+            return f"at most {context['max_length']} entries"
+        case "string_too_long":
+            return f"at most {context['max_length']} characters"
         case kind:
             return _EXPECTED.get(kind, detail["msg"])
 
@@ -95,17 +104,8 @@ def dotted(path: tuple[int | str, ...]) -> str:
 
 
 def _needed(path: tuple[int | str, ...], root: type[BaseModel]) -> str:
-    """What a missing field is for, from its docstring; for one with a fixed value, the value."""
     field = _fields(_model_at(path[:-1], root)).get(str(path[-1]))
-    if field is None:
-        return "a value"
-    fixed = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
-    return fixed[0] if fixed else _in_sentence(str(field.description))
-
-
-def _in_sentence(description: str) -> str:
-    first = " ".join(description.split()).partition(". ")[0].rstrip(".")
-    return first[0].lower() + first[1:]
+    return needed(field) if field else "a value"
 
 
 def _suggestion(path: tuple[int | str, ...], root: type[BaseModel]) -> str:
@@ -116,8 +116,8 @@ def _suggestion(path: tuple[int | str, ...], root: type[BaseModel]) -> str:
         return close
     elsewhere = [place for place in _places(root) if place.rpartition(".")[2] == name]
     if elsewhere:
-        return f" Did you mean {elsewhere[0]}?"
-    return f" Known here: {', '.join(known)}." if len(known) <= 8 else ""
+        return f" Did you mean {min(elsewhere, key=lambda place: place.count('.'))}?"
+    return f" Known here: {', '.join(known)}." if len(known) <= 10 else ""
 
 
 def _fields(model: type[BaseModel] | None) -> dict[str, Any]:
