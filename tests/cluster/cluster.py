@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Self
 
 import s3_server
 from s3_server import S3, S3Server
 
+from cluster import images, requirements
 from cluster.access import Access
-from cluster.control_plane import LOOPBACK, ControlPlane
+from cluster.control_plane import ControlPlane
+from cluster.network import make_bridge
+from cluster.node import Node
 from cluster.slots import Claim
 
 
@@ -18,9 +23,14 @@ class Cluster:
 
     Args:
         nodes: how many; with 0 it needs no root, and pods stay pending.
+
+    Raises:
+        NotBuildable: the machine lacks something; the message says what to install.
     """
 
     def __init__(self, nodes: int = 2) -> None:
+        if nodes:
+            requirements.check()
         self._size = nodes
 
     def __enter__(self) -> Self:
@@ -36,23 +46,65 @@ class Cluster:
         claim = Claim()
         stack.callback(claim.release)
         self.slot = claim.slot
-        self.control_plane = ControlPlane(self.slot)
+        self.control_plane = self._control_plane()
         stack.callback(self.control_plane.stop)
         self.control_plane.start()
         self.s3 = self._s3()
         stack.callback(self.s3.stop)
         self.s3.start()
+        self.nodes = [Node(self.control_plane, index) for index in range(1, self._size + 1)]
+        for node in self.nodes:
+            stack.callback(node.stop)
+            node.start()
+        self._loaded: set[str] = set()
+        self._load("pause", images.save_pause)
+
+    def _control_plane(self) -> ControlPlane:
+        """With nodes it listens where their pods look for it, else on loopback."""
+        if not self._size:
+            return ControlPlane(self.slot)
+        make_bridge(self.slot, 0)
+        return ControlPlane(self.slot, self.slot.host(0), 443)
+
+    def _s3(self) -> S3Server:
+        folder = self.slot.folder / "s3"
+        folder.mkdir()
+        return s3_server.versitygw(
+            folder, host=self.control_plane.address, environment=self.slot.environment
+        )
 
     @property
     def admin(self) -> Access:
         """The cluster's administrator."""
         return self.control_plane.admin
 
+    def node(self, name: str) -> Node:
+        """The node that the API server knows as `name`."""
+        return next(node for node in self.nodes if node.name == name)
+
     def bucket(self) -> S3:
         """A fresh bucket, and the environment that leads a process or a pod to it."""
         return S3(self.s3, self.s3.make_bucket())
 
-    def _s3(self) -> S3Server:
-        folder = self.slot.folder / "s3"
-        folder.mkdir()
-        return s3_server.versitygw(folder, host=LOOPBACK, environment=self.slot.environment)
+    def image(self, target: str, *arguments: str) -> str:
+        """The name of an image of the project's Dockerfile, on every node once this returns.
+
+        Args:
+            target: `trainer`, `operator` or `example`.
+            arguments: further build arguments, `NAME=VALUE`.
+        """
+        return self._load(target, lambda archive: images.save(target, archive, *arguments))
+
+    def _load(self, target: str, save: Callable[[Path], None]) -> str:
+        if target not in self._loaded:
+            archive = self.slot.folder / f"{target}.tar"
+            save(archive)
+            self.load_image(archive)
+            archive.unlink()
+            self._loaded.add(target)
+        return images.name(target)
+
+    def load_image(self, archive: Path) -> None:
+        """Load the images of an archive into every node."""
+        for node in self.nodes:
+            node.containerd.load(archive)

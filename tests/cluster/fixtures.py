@@ -41,3 +41,13 @@ def control_plane() -> Iterator[ControlPlane]:
             yield cluster.control_plane
     except NotBuildable as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A cluster of two nodes."""
+    try:
+        with Cluster(nodes=2) as cluster:
+            yield cluster
+    except NotBuildable as error:
+        pytest.skip(str(error))

@@ -29,6 +29,7 @@ def remove(slot: Slot, *, keep: Path | None = None) -> None:
     _unmount(slot.folder)
     _remove_links(slot.prefix)
     _remove_sockets(slot.folder)
+    _remove_outside(slot.folder)
     for each in slot.folder.glob("*"):
         if each != keep:
             shutil.rmtree(each) if each.is_dir() else each.unlink()
@@ -72,3 +73,13 @@ def _remove_sockets(folder: Path) -> None:
     for bootstrap in folder.glob("*/state/io.containerd.runtime.v2.task/*/*/bootstrap.json"):
         address = json.loads(bootstrap.read_text())["address"]
         Path(address.removeprefix("unix://")).unlink(missing_ok=True)
+
+
+def _remove_outside(folder: Path) -> None:
+    """The kubelet's links to logs and the CNI library's notes have fixed places."""
+    for link in Path("/var/log/containers").glob("*.log"):
+        if link.readlink().is_relative_to(folder):
+            link.unlink()
+    for note in Path("/var/lib/cni/results").glob("*"):
+        if f'"{folder}/' in note.read_text():
+            note.unlink()

@@ -66,7 +66,9 @@ class Claim:
 
     def __init__(self) -> None:
         FOLDER.mkdir(mode=0o700, exist_ok=True)
-        held = [(slot, lock) for slot, lock in _free() if leftovers.remove(slot) is None]
+        held = _free()
+        for slot, _ in held:
+            leftovers.remove(slot)
         if not held:
             raise RuntimeError(
                 f"expected at most {SLOTS} clusters at once on this machine; "
