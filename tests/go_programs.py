@@ -82,6 +82,7 @@ def _kubernetes_flags() -> tuple[str, ...]:
 
 
 CONTAINERD = "github.com/containerd/containerd/v2/cmd"
+KUBEFLOW = "github.com/kubeflow/training-operator"
 PROGRAMS: dict[str, Released | Own] = {
     "kubernetes": Own(SOURCES, flags=_kubernetes_flags()),
     "pause": Own(SOURCES, "./pause", flags=("-ldflags=-s -w",)),
@@ -97,6 +98,7 @@ PROGRAMS: dict[str, Released | Own] = {
     ),
     "helm": Released("helm.sh/helm/v4/cmd/helm", "v4.3.1"),
     "versitygw": Released("github.com/versity/versitygw/cmd/versitygw", "v1.8.0"),
+    "training-operator.v1": Released(f"{KUBEFLOW}/cmd/training-operator.v1", "v1.9.3"),
 }
 
 
