@@ -7,7 +7,7 @@ again when that worker is done. So one key is never with two workers, and no eve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 BASE_SECONDS = 0.005
@@ -18,20 +18,15 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Queue(Generic[Key]):
-    """Keys to work on. Only for use on one running event loop.
+    """Keys to work on. Only for use on one running event loop. `adds` and `retries` count."""
 
-    `on_wait` is told how many seconds each key that is handed out had waited for a worker.
-    `adds` and `retries` count.
-    """
-
-    def __init__(self, on_wait: Callable[[float], None] | None = None) -> None:
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
         self._dirty: dict[Key, float] = {}
         self._processing: dict[Key, float] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
-        self._on_wait = on_wait
         self.adds = 0
         self.retries = 0
 
@@ -72,18 +67,11 @@ class Queue(Generic[Key]):
         """The work on `key` went well: its next delay is the shortest again."""
         self._failures.pop(key, None)
 
-    def failures(self, key: Key) -> int:
-        """How often `key` was added with a delay since it was last forgotten."""
-        return self._failures.get(key, 0)
-
     async def get(self) -> Key:
         """Wait for a key. The caller must call `done` when it has worked on it, however it went."""
         key = await self._ready.get()
-        now = self._loop.time()
-        if self._on_wait is not None:
-            self._on_wait(now - self._dirty[key])
         del self._dirty[key]
-        self._processing[key] = now
+        self._processing[key] = self._loop.time()
         return key
 
     def done(self, key: Key) -> None:

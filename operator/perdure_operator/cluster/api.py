@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from urllib.parse import urlencode
 
 import aiohttp
@@ -36,7 +36,6 @@ _LONGEST_RETRY_SECONDS = 30.0
 
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
-_JSON_PATCH = "application/json-patch+json"
 
 
 class Api:
@@ -145,31 +144,6 @@ class Api:
         """Merge `body` into the object; a uid or resourceVersion in its metadata is a precondition."""
         path = resource.path(namespace, name, subresource)
         return await self._request("PATCH", path, body, content_type=_MERGE_PATCH)
-
-    async def json_patch(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        name: str,
-        operations: Sequence[Mapping[str, Any]],
-        *,
-        subresource: str = "",
-    ) -> Object:
-        """Apply `operations`; a `test` among them that fails raises `Invalid`."""
-        path = resource.path(namespace, name, subresource)
-        return await self._request("PATCH", path, operations, content_type=_JSON_PATCH)
-
-    async def replace(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        name: str,
-        body: Object,
-        *,
-        subresource: str = "",
-    ) -> Object:
-        """Put `body` in the object's place, unless it was changed since `body` was read."""
-        return await self._request("PUT", resource.path(namespace, name, subresource), body)
 
     async def delete(
         self,

@@ -31,7 +31,7 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """Somebody else has changed the object, or it is another one of the same name: look again."""
+    """Somebody has changed the object, or it is another one of the same name: look again."""
 
 
 class AlreadyExists(ApiError):
@@ -101,8 +101,17 @@ def from_status(document: Mapping[str, Any], retry_after: float | None = None) -
         return Unavailable(
             status, reason, message, retry_after=retry_after, maybe_done=status != 429
         )
-    kind = AlreadyExists if reason == "AlreadyExists" else _BY_STATUS.get(status, ApiError)
-    return kind(status, reason, message)
+    if reason == "AlreadyExists":
+        return AlreadyExists(status, reason, message)
+    if _is_about_another_object(document):
+        return Conflict(status, reason, message)
+    return _BY_STATUS.get(status, ApiError)(status, reason, message)
+
+
+def _is_about_another_object(document: Mapping[str, Any]) -> bool:
+    """A patch that names a uid is refused as if it wanted to change it: 422, not 409."""
+    causes = (document.get("details") or {}).get("causes") or ()
+    return any(cause.get("field") == "metadata.uid" for cause in causes)
 
 
 def unreachable(error: BaseException, *, sent: bool = True) -> Unavailable:

@@ -35,5 +35,4 @@ class Resource(NamedTuple):
 TRAINING_JOBS = Resource(labels.GROUP, labels.VERSION, labels.PLURAL, labels.KIND)
 JOBS = Resource("batch", "v1", "jobs", "Job")
 PODS = Resource("", "v1", "pods", "Pod")
-NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
 EVENTS = Resource("events.k8s.io", "v1", "events", "Event")

@@ -45,6 +45,13 @@ def test_the_kind_follows_from_status_and_reason(code, reason, kind):
     assert str(error) == f"why ({code} {reason})"
 
 
+def test_a_uid_that_is_not_the_objects_is_a_conflict():
+    """A patch that names one is answered as if it wanted to change it."""
+    details = {"causes": [{"reason": "FieldValueInvalid", "field": "metadata.uid"}]}
+    body = {"kind": "Status", "reason": "Invalid", "message": "immutable", "details": details}
+    assert type(errors.from_response(422, json.dumps(body).encode())) is Conflict
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from perdure_operator.cluster.resources import JOBS, NAMESPACES, PODS, TRAINING_JOBS
+from perdure_operator.cluster.resources import JOBS, PODS, TRAINING_JOBS
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,6 @@ from perdure_operator.cluster.resources import JOBS, NAMESPACES, PODS, TRAINING_
         (PODS.path(), "/api/v1/pods"),
         (PODS.path("a", "p"), "/api/v1/namespaces/a/pods/p"),
         (JOBS.path("a"), "/apis/batch/v1/namespaces/a/jobs"),
-        (NAMESPACES.path(None, "a"), "/api/v1/namespaces/a"),
         (
             TRAINING_JOBS.path("a", "j", "status"),
             "/apis/perdure.dev/v1alpha1/namespaces/a/trainingjobs/j/status",
