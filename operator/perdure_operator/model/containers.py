@@ -19,7 +19,7 @@ from perdure_operator.model.base import (
     Strict,
     Text,
 )
-from perdure_operator.model.rules import Rule, each_once, exactly_one, matches
+from perdure_operator.model.rules import Rule, at_most, each_once, exactly_one, matches
 from perdure_operator.model.sources import (
     FieldReference,
     KeyReference,
@@ -29,7 +29,7 @@ from perdure_operator.model.sources import (
 from perdure_operator.model.volumes import VolumeMount
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
-Port = Annotated[Positive, Field(le=65535)]
+Port = Annotated[Positive, at_most(65535)]
 VariableName = Annotated[
     str,
     Field(max_length=256),

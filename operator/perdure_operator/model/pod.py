@@ -6,7 +6,7 @@ Typed fields and no pod template: who may create TrainingJobs gets what is writt
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -79,6 +79,35 @@ def _our_keys(entries: dict[str, str]) -> list[str]:
     return [key for key in entries if key.startswith(f"{GROUP}/")]
 
 
+_MOUNTED = (
+    "{of}.volumeMounts.all(m, !has(m.name) || "
+    "has(self.volumes) && self.volumes.exists(v, has(v.name) && v.name == m.name))"
+)
+_MOUNTS_EXIST = Rule(
+    holds=lambda spec: not _without_volume(spec, spec.volume_mounts),
+    cel=f"!has(self.volumeMounts) || {_MOUNTED.format(of='self')}",
+    sentence="expected the names of spec.volumes. Received: '{}'.",
+    received=lambda spec: plain(_without_volume(spec, spec.volume_mounts)[0]),
+    received_cel="self.volumeMounts.filter(m, has(m.name) && !(has(self.volumes) && "
+    "self.volumes.exists(v, has(v.name) && v.name == m.name)))[0].name",
+    field="volumeMounts",
+)
+_MOUNTS_OF_INIT_CONTAINERS_EXIST = Rule(
+    holds=lambda spec: (
+        not any(_without_volume(spec, c.volume_mounts) for c in spec.init_containers)
+    ),
+    cel="!has(self.initContainers) || self.initContainers.all(c, !has(c.volumeMounts) || "
+    f"{_MOUNTED.format(of='c')})",
+    sentence="expected volumeMounts with the names of spec.volumes. Received: another name.",
+    field="initContainers",
+)
+
+
+def _without_volume(spec: PodFields, mounts: list[VolumeMount]) -> list[str]:
+    volumes = {volume.name for volume in spec.volumes}
+    return [mount.name for mount in mounts if mount.name not in volumes]
+
+
 class TrainerVariable(EnvVar):
     """An environment variable of the training program."""
 
@@ -88,6 +117,8 @@ class TrainerVariable(EnvVar):
 
 class PodFields(Strict):
     """The fields of a spec that describe the pod; most have no meaning without a cluster."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (_MOUNTS_EXIST, _MOUNTS_OF_INIT_CONTAINERS_EXIST)
 
     working_dir: Text | None = None
     """Where the command runs. With `perdure run` below the manifest's folder, the default."""

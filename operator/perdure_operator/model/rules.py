@@ -107,6 +107,15 @@ def at_least(least: int) -> Rule:
     )
 
 
+def at_most(most: int) -> Rule:
+    """The number is at most `most`."""
+    return Rule(
+        holds=lambda number: bool(number <= most),
+        cel=f"self <= {most}",
+        sentence=f"expected at most {most}. Received: {{}}.",
+    )
+
+
 def each_once(field: str) -> Rule:
     """The items of the list differ in `field`."""
     attribute = to_snake(field)

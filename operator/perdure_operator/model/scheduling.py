@@ -16,8 +16,9 @@ from perdure_operator.model.base import (
     Text,
     Whole,
 )
+from perdure_operator.model.rules import at_most
 
-Weight = Annotated[Positive, Field(le=100)]
+Weight = Annotated[Positive, at_most(100)]
 
 
 class Toleration(Strict):

@@ -86,15 +86,21 @@ def _received(detail: ErrorDetails) -> str:
     if detail["type"] in {"literal_error", "enum"}:
         choices = str(detail.get("ctx", {})["expected"]).replace("'", "").replace(" or ", ", ")
         hint = close_name(str(value), choices.split(", "))
-    if path[:2] == ("spec", "env") and path[-1] == "value":
+    if detail["type"] in {"too_long", "string_too_long"}:
+        return f"{len(value)}."
+    if "env" in path and path[-1] != "name":
         return f"{_KINDS.get(type(value), 'a mapping')}.{hint}"
     return f"{shown(value)}.{hint}"
 
 
 def shown(value: Any) -> str:
-    """`value` as JSON, cut where it is long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
+    """`value` as JSON, cut where it is long; aliases can make it longer than any memory."""
+    text = ""
+    for part in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value):
+        text += part
+        if len(text) > 60:
+            return text[:57] + "..."
+    return text
 
 
 def dotted(path: tuple[int | str, ...]) -> str:

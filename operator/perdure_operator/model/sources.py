@@ -9,9 +9,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from perdure_operator.model.base import Count, Items, ObjectName, Quantity, Strict, Text
-from perdure_operator.model.rules import Rule, exactly_one
+from perdure_operator.model.rules import Rule, at_most, exactly_one
 
-Mode = Annotated[Count, Field(le=0o777)]
+Mode = Annotated[Count, at_most(0o777)]
 
 
 class ObjectReference(Strict):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from cluster.access import CommandFailed
-from crd import ROOT, for_a_cluster, install
+from installed_crd import ROOT, for_a_cluster, install
 
 from perdure_operator.model import from_api, ignored_fields
 from perdure_operator.model.status import JobStatus
