@@ -53,7 +53,7 @@ def serve(nodes: int) -> None:
     """Hold the cluster until a signal comes."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
-        with Cluster(nodes) as cluster:
+        with Cluster(nodes, ["operator", "trainer", "example"]) as cluster:
             facts = {"pid": str(os.getpid()), "shell": _shell(cluster)}
             SERVING.write_text(json.dumps(facts))
             signal.pause()
@@ -70,6 +70,7 @@ def _shell(cluster: Cluster) -> str:
         *(f"export {name}={value}" for name, value in variables.items()),
         f"alias kubectl='{' '.join(kubectl_command())}'",
         f"# the API server is {cluster.control_plane.server}, logs are in {cluster.slot.logs}",
+        *(f"# image {image}" for image in cluster.images.values()),
         f"# PERDURE_STORE=s3://{cluster.s3.make_bucket()}",
     ])  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -10,9 +10,10 @@ from typing import Self
 import s3_server
 from s3_server import S3, S3Server
 
-from cluster import images, requirements
+from cluster import requirements
 from cluster.access import Access
 from cluster.control_plane import ControlPlane
+from cluster.image_store import ImageStore
 from cluster.network import make_bridge
 from cluster.node import Node
 from cluster.slots import Claim
@@ -23,15 +24,16 @@ class Cluster:
 
     Args:
         nodes: how many; with 0 it needs no root, and pods stay pending.
+        targets: of the Dockerfile, whose images are on the nodes; `pause` always is.
 
     Raises:
         NotBuildable: the machine lacks something; the message says what to install.
     """
 
-    def __init__(self, nodes: int = 2) -> None:
+    def __init__(self, nodes: int = 2, targets: Sequence[str] = ()) -> None:
         if nodes:
             requirements.check()
-        self._size = nodes
+        self._size, self._targets = nodes, ("pause", *targets)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -52,12 +54,20 @@ class Cluster:
         self.s3 = self._s3()
         stack.callback(self.s3.stop)
         self.s3.start()
-        self.nodes = [Node(self.control_plane, index) for index in range(1, self._size + 1)]
-        for node in self.nodes:
+        self.nodes: list[Node] = []
+        self.images: dict[str, str] = {}
+        if self._size:
+            self._start_nodes(stack)
+
+    def _start_nodes(self, stack: ExitStack) -> None:
+        store = ImageStore(self.slot)
+        stack.callback(store.close)
+        self.images = store.add(self._targets)
+        for index in range(1, self._size + 1):
+            node = Node(self.control_plane, index, store, self.image("pause"))
             stack.callback(node.stop)
             node.start()
-        self._loaded: set[str] = set()
-        self._load("pause", images.save_pause)
+            self.nodes.append(node)
 
     def _control_plane(self) -> ControlPlane:
         """With nodes it listens where their pods look for it, else on loopback."""
@@ -86,23 +96,9 @@ class Cluster:
         """A fresh bucket, and the environment that leads a process or a pod to it."""
         return S3(self.s3, self.s3.make_bucket())
 
-    def image(self, target: str, *arguments: str) -> str:
-        """The name of an image of the project's Dockerfile, on every node once this returns.
-
-        Args:
-            target: `trainer`, `operator` or `example`.
-            arguments: further build arguments, `NAME=VALUE`.
-        """
-        return self._load(target, lambda archive: images.save(target, archive, *arguments))
-
-    def _load(self, target: str, save: Callable[[Path], None]) -> str:
-        if target not in self._loaded:
-            archive = self.slot.folder / f"{target}.tar"
-            save(archive)
-            self.load_image(archive)
-            archive.unlink()
-            self._loaded.add(target)
-        return images.name(target)
+    def image(self, target: str) -> str:
+        """The name of the image that was built from a target of the Dockerfile, or `pause`."""
+        return self.images[target]
 
     def load_image(self, archive: Path) -> None:
         """Load the images of an archive into every node."""

@@ -1,4 +1,4 @@
-"""A node's container runtime: containerd with its own root, socket and network."""
+"""containerd as a process, several of them on one machine."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from pathlib import Path
 
 import go_programs
 
-from cluster import images
-from cluster.network import PLUGINS, pods_network
+from cluster.network import PLUGINS
 from cluster.processes import Process
 from cluster.slots import Slot
 
-# Nothing outside the node's folder, and nothing that needs CAP_SYS_RESOURCE.
+# Nothing outside of its folders, and nothing that needs CAP_SYS_RESOURCE.
 CONFIGURATION = """
 version = 3
-root = "{folder}/root"
+root = "{root}"
 state = "{folder}/state"
 [grpc]
-address = "{socket}"
+address = "{folder}/containerd.sock"
 [plugins."io.containerd.internal.v1.opt"]
 path = "{folder}/opt"
 [plugins."io.containerd.nri.v1.nri"]
@@ -33,7 +32,7 @@ restrict_oom_score_adj = true
 netns_mounts_under_state_dir = true
 [plugins."io.containerd.cri.v1.runtime".cni]
 bin_dirs = ["{plugins}"]
-conf_dir = "{networks}"
+conf_dir = "{folder}/networks"
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
@@ -44,27 +43,33 @@ SystemdCgroup = false
 
 
 class Containerd:
-    """The runtime of node `index`.
+    """One containerd, with everything that it writes in `folder`, and its content in `root`.
 
     Args:
-        slot: whose addresses and mark it uses.
-        index: of the node, from 1.
-        folder: the node's; everything that containerd writes is in it.
+        name: of its log.
+        slot: whose mark its processes carry.
+        folder: where it looks for `networks`, the configuration of its pods' network.
+        root: made by the first start, where there is none yet.
+        sandbox: the image that holds a pod's namespaces.
     """
 
-    def __init__(self, slot: Slot, index: int, folder: Path) -> None:
-        self.folder, self.socket = folder, folder / "containerd.sock"
-        networks = folder / "cni"
-        networks.mkdir()
-        (networks / "pods.conflist").write_text(pods_network(slot, index, folder / "ipam"))
+    def __init__(
+        self, name: str, slot: Slot, folder: Path, root: Path, sandbox: str = "none"
+    ) -> None:
+        self.socket = folder / "containerd.sock"
         configuration = folder / "containerd.toml"
-        configuration.write_text(self._configuration(networks))
+        runc = go_programs.program("runc")
+        configuration.write_text(
+            CONFIGURATION.format(
+                folder=folder, root=root, plugins=PLUGINS, runc=runc, sandbox=sandbox
+            )
+        )
         program = go_programs.program("containerd")
         shim = go_programs.program("containerd-shim-runc-v2")
         self.process = Process(
-            f"containerd-{index}",
+            name,
             [str(program), "--config", str(configuration)],
-            slot.logs / f"containerd-{index}.log",
+            slot.logs / f"{name}.log",
             {**slot.environment, "PATH": f"{shim.parent}:{os.environ['PATH']}"},
             lambda: self._ctr("version").returncode == 0,
         )
@@ -87,14 +92,4 @@ class Containerd:
             capture_output=True,
             text=True,
             check=False,
-        )
-
-    def _configuration(self, networks: Path) -> str:
-        return CONFIGURATION.format(
-            folder=self.folder,
-            socket=self.socket,
-            networks=networks,
-            plugins=PLUGINS,
-            runc=go_programs.program("runc"),
-            sandbox=images.name("pause"),
         )

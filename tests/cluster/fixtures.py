@@ -45,9 +45,9 @@ def control_plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A cluster of two nodes."""
+    """A cluster of two nodes, with the operator and the digits example on them."""
     try:
-        with Cluster(nodes=2) as cluster:
+        with Cluster(nodes=2, targets=["operator", "example"]) as cluster:
             yield cluster
     except NotBuildable as error:
         pytest.skip(str(error))

@@ -8,51 +8,62 @@ from __future__ import annotations
 import configparser
 import os
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import go_programs
-from go_programs import cache, locked
+from go_programs import cache
 
 ROOT = Path(__file__).parents[2]
+LOCKED = ("Dockerfile", "pyproject.toml", "uv.lock")  # these decide the large layers
 BASE_PACKAGES = "python3,python3-venv,ca-certificates"
 BASE = "localhost/perdure/base:bookworm"
 CERTIFICATES = "/etc/ssl/certs"
 
 
-def name(target: str) -> str:
-    """The image's name on the nodes; nothing can be pulled under it."""
-    return f"localhost/perdure/{target}:test"
+@dataclass(frozen=True)
+class Image:
+    """An image in buildah's store."""
+
+    target: str
+    id: str
+
+    @property
+    def name(self) -> str:
+        """What pods call it: nothing can be pulled under it, and it never changes."""
+        return f"localhost/perdure/{self.target}:{self.id[:12]}"
+
+    def save(self, archive: Path) -> None:
+        """Write it as an archive."""
+        _buildah("push", self.id, f"docker-archive:{archive}:{self.name}")
 
 
-def save(target: str, archive: Path, *arguments: str) -> None:
-    """Build a target of the Dockerfile and write it as an archive.
+def build(target: str) -> Image:
+    """Build a target of the Dockerfile, or `pause`: a program that waits until it is told to stop.
 
-    Args:
-        target: `trainer`, `operator` or `example`.
-        archive: the file to write.
-        arguments: further build arguments, `NAME=VALUE`.
+    Raises:
+        RuntimeError: the build failed; with the end of what was said.
     """
-    with locked(cache() / "images"):
-        _make_base()
-        settings = archive.with_suffix(".pip.conf")
-        settings.write_text(_pip_settings())
-        _buildah(
-            "bud", "--isolation=chroot", "--network=host", "--layers", f"--target={target}",
-            f"--volume={CERTIFICATES}:{CERTIFICATES}:ro", f"--volume={settings}:/etc/pip.conf:ro",
-            f"--build-arg=BASE_IMAGE={BASE}", *(f"--build-arg={each}" for each in arguments),
-            f"--tag={name(target)}", str(ROOT),
-        )  # fmt: skip
-        _export(name(target), archive)
+    return _build_pause() if target == "pause" else _build_own(target)
 
 
-def save_pause(archive: Path) -> None:
-    """Write the image whose program waits until it is told to stop."""
-    with locked(cache() / "images"):
-        container = _buildah("from", "scratch")
-        _buildah("copy", container, str(go_programs.program("pause")), "/pause")
-        _buildah("config", "--entrypoint", '["/pause"]', "--user=65532:65532", container)
-        _buildah("commit", "--rm", "--timestamp=0", container, name("pause"))
-        _export(name("pause"), archive)
+def _build_pause() -> Image:
+    container = _buildah("from", "scratch")
+    _buildah("copy", container, str(go_programs.program("pause")), "/pause")
+    _buildah("config", "--entrypoint", '["/pause"]', "--user=65532:65532", container)
+    return Image("pause", _commit(container, "localhost/perdure/pause"))
+
+
+def _build_own(target: str) -> Image:
+    _make_base()
+    settings, tag = cache() / "pip.conf", f"localhost/perdure/{target}"
+    settings.write_text(_pip_settings())
+    _buildah(
+        "bud", "--isolation=chroot", "--network=host", "--layers", f"--target={target}",
+        f"--volume={CERTIFICATES}:{CERTIFICATES}:ro", f"--volume={settings}:/etc/pip.conf:ro",
+        f"--build-arg=BASE_IMAGE={BASE}", f"--tag={tag}", str(ROOT),
+    )  # fmt: skip
+    return Image(target, _buildah("inspect", "--type=image", "--format={{.FromImageID}}", tag))
 
 
 def _make_base() -> None:
@@ -64,8 +75,13 @@ def _make_base() -> None:
     _run([*command, str(tarball)])
     container = _buildah("from", "scratch")
     _buildah("add", container, str(tarball), "/")
-    _buildah("commit", "--rm", "--timestamp=0", container, BASE)
+    _commit(container, BASE)
     tarball.unlink()
+
+
+def _commit(container: str, tag: str) -> str:
+    """Make an image of the container; its id, which depends on nothing but what is in it."""
+    return _buildah("commit", "--quiet", "--rm", "--timestamp=0", container, tag)
 
 
 def _pip_settings() -> str:
@@ -77,11 +93,6 @@ def _pip_settings() -> str:
         if variable.startswith("PIP_"):
             settings[variable.removeprefix("PIP_").lower().replace("_", "-")] = value
     return "[global]\n" + "".join(f"{key} = {value}\n" for key, value in settings.items())
-
-
-def _export(image: str, archive: Path) -> None:
-    archive.unlink(missing_ok=True)
-    _buildah("push", image, f"docker-archive:{archive}:{image}")
 
 
 def _buildah(*arguments: str) -> str:

@@ -12,7 +12,8 @@ from cluster import cgroups
 from cluster.access import Access, CommandFailed
 from cluster.containerd import Containerd
 from cluster.control_plane import ControlPlane, answers
-from cluster.network import make_bridge
+from cluster.image_store import ImageStore
+from cluster.network import make_bridge, pods_network
 from cluster.processes import Process, wait_for
 
 HEALTH_PORT = 10248
@@ -24,15 +25,19 @@ class Node:
     Args:
         control_plane: which the kubelet reports to, as `system:node:NAME`.
         index: decides its name, its addresses and its cgroup.
+        images: what is on it from the start.
+        sandbox: the image among them that holds a pod's namespaces.
     """
 
-    def __init__(self, control_plane: ControlPlane, index: int) -> None:
+    def __init__(
+        self, control_plane: ControlPlane, index: int, images: ImageStore, sandbox: str
+    ) -> None:
         self.name, self.control_plane, self.index = f"node-{index}", control_plane, index
         self.slot = control_plane.slot
         self.address = self.slot.host(index)
         self.folder = self.slot.folder / self.name
         self.folder.mkdir()
-        self.containerd = Containerd(self.slot, index, self.folder)
+        self.containerd = self._containerd(images, sandbox)
         self.kubelet = self._kubelet()
 
     def start(self) -> None:
@@ -71,6 +76,14 @@ class Node:
             return False
         conditions = node["status"]["conditions"]
         return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+    def _containerd(self, images: ImageStore, sandbox: str) -> Containerd:
+        root, networks = self.folder / "root", self.folder / "networks"
+        images.clone(root)
+        networks.mkdir()
+        network = pods_network(self.slot, self.index, self.folder / "addresses")
+        (networks / "pods.conflist").write_text(network)
+        return Containerd(f"containerd-{self.index}", self.slot, self.folder, root, sandbox)
 
     def _kubelet(self) -> Process:
         access = self.control_plane.user(f"system:node:{self.name}", "system:nodes")

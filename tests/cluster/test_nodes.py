@@ -125,7 +125,7 @@ def test_a_pod_keeps_an_object_in_the_s3_server(cluster: Cluster, namespace: str
 def test_an_extended_resource_is_counted(cluster: Cluster, namespace: str) -> None:
     cluster.node("node-2").patch_capacity({"nvidia.com/gpu": "1"})
     asks = {"container": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}
-    image = "localhost/perdure/pause:test"
+    image = cluster.image("pause")
     admin = cluster.admin
     admin.apply(pod("first", namespace, image, "/pause", **asks))
     admin.kubectl("wait", "pod/first", "-n", namespace, "--for=condition=Ready", "--timeout=60s")
@@ -140,7 +140,7 @@ def test_an_extended_resource_is_counted(cluster: Cluster, namespace: str) -> No
 
 def test_a_drained_node_is_left_alone(cluster: Cluster, namespace: str) -> None:
     admin = cluster.admin
-    image = "localhost/perdure/pause:test"
+    image = cluster.image("pause")
     admin.apply(pod("moved", namespace, image, "/pause", nodeName="node-1"))
     admin.kubectl("wait", "pod/moved", "-n", namespace, "--for=condition=Ready", "--timeout=60s")
     admin.kubectl("drain", "node-1", "--force", "--ignore-daemonsets", "--timeout=60s")
