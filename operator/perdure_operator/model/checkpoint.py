@@ -16,15 +16,17 @@ _STORE = re.compile(
 )
 _CREDENTIALS = r"://[^/]*@"
 
-STORE = Rule(
-    holds=lambda url: _STORE.fullmatch(url) is not None,
-    cel=f"self.matches(r'^({_STORE.pattern})$')",
+_USABLE_STORE = Rule(
+    holds=lambda it: it.store is None or _STORE.fullmatch(it.store) is not None,
+    cel=f"!has(self.store) || self.store.matches(r'^({_STORE.pattern})$')",
     sentence="expected s3://bucket/prefix or file:///folder. Received: '{}'.",
-    received=lambda url: plain(re.sub(_CREDENTIALS, "://...@", url, count=1)),
-    received_cel=f"(self.matches(r'{_CREDENTIALS}') ? "
-    f"self.replace(self.find(r'{_CREDENTIALS}'), '://...@') : self)",
+    received=lambda it: plain(re.sub(_CREDENTIALS, "://...@", it.store, count=1)),
+    received_cel=f"self.store.matches(r'{_CREDENTIALS}') ? "
+    f"self.store.replace(self.store.find(r'{_CREDENTIALS}'), '://...@') : self.store",
+    field="store",
 )
-"""The sentence never has the credentials that some write into an address."""
+"""Of the whole object, for the API server repeats the value that a rule of its own refuses; some
+write credentials into an address."""
 
 
 class IntervalMode(StrEnum):
@@ -93,7 +95,9 @@ class Keep(Strict):
 class Checkpoint(Strict):
     """The checkpoints of a job."""
 
-    store: Annotated[str, Field(max_length=1024), STORE] | None = None
+    rules: ClassVar[tuple[Rule, ...]] = (_USABLE_STORE,)
+
+    store: Annotated[str, Field(max_length=1024)] | None = None
     """s3://bucket/prefix or file:///folder. Default: what the installation was given; with `perdure
     run` a .perdure folder in the current directory."""
     interval: Interval = Interval()

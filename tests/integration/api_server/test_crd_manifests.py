@@ -123,3 +123,9 @@ def test_name_may_have_dots_for_kubernetes_but_not_for_us(control_plane):
     said = refusal(control_plane.admin, manifest)
     assert "metadata.name: Invalid value: expected a DNS-1123 label" in said
     assert "Received: 'digits.1'." in said
+
+
+def test_credentials_in_an_address_are_not_repeated(control_plane):
+    manifest = for_a_cluster(BAD["store-with-credentials"])
+    assert "secret@" in manifest["spec"]["checkpoint"]["store"]
+    assert "secret" not in refusal(control_plane.admin, manifest)
