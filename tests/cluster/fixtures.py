@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import go_programs
 import pytest
 from go_programs import NotBuildable
 
+from cluster import requirements
 from cluster.cluster import Cluster
 from cluster.control_plane import ControlPlane
 
@@ -49,5 +51,15 @@ def cluster() -> Iterator[Cluster]:
     try:
         with Cluster(nodes=2, targets=["operator", "example"]) as cluster:
             yield cluster
+    except NotBuildable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def nodes_possible() -> None:
+    """Skip where the machine lacks what nodes need."""
+    try:
+        requirements.check()
+        go_programs.program("containerd")
     except NotBuildable as error:
         pytest.skip(str(error))

@@ -9,7 +9,14 @@ from go_programs import NotBuildable
 
 from cluster.network import PLUGINS
 
-PACKAGES = "buildah mmdebstrap containernetworking-plugins libseccomp-dev pkg-config iproute2"
+NEEDED = {
+    "buildah": "buildah",
+    "mmdebstrap": "mmdebstrap",
+    "ip": "iproute2",
+    str(PLUGINS / "bridge"): "containernetworking-plugins",
+    "pkg-config": "pkg-config",
+    "mount": "mount",
+}
 
 
 def check() -> None:
@@ -20,7 +27,6 @@ def check() -> None:
     """
     if os.geteuid() != 0:
         raise NotBuildable("nodes need root: expected user 0, run these tests as root")
-    missing = [name for name in ("buildah", "mmdebstrap", "ip") if shutil.which(name) is None]
-    missing += [str(file) for file in [PLUGINS / "bridge"] if not file.exists()]
+    missing = sorted({package for name, package in NEEDED.items() if shutil.which(name) is None})
     if missing:
-        raise NotBuildable(f"nodes need {', '.join(missing)}: apt-get install {PACKAGES}")
+        raise NotBuildable(f"nodes need Debian's {' '.join(missing)}: run .ci/packages")
