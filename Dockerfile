@@ -3,7 +3,8 @@
 #   operator  the operator, without TensorFlow
 #   example   trainer with one example of deploy/examples (--build-arg EXAMPLE=digits)
 # Any base with Python 3.11 to 3.13 and its venv module will do. All versions are those of uv.lock.
-# What changes often comes last, so that a change of code installs no TensorFlow again.
+# What changes often comes last, so that a change of code installs no TensorFlow again. Wheels are copied, not
+# mounted: buildah 1.28 takes a RUN from its cache although what is mounted there has changed.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS locked
@@ -32,16 +33,16 @@ USER 65532:65532
 
 FROM trainer-packages AS trainer
 USER 0
-RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-deps /wheels/perdure-[0-9]*.whl
+COPY --from=wheels /wheels /wheels
+RUN pip install --no-cache-dir --no-deps /wheels/perdure-[0-9]*.whl
 USER 65532:65532
 
 FROM ${BASE_IMAGE} AS operator
 ENV PATH=/opt/perdure/bin:${PATH} PYTHONUNBUFFERED=1
 COPY --from=locked /src/operator.txt /opt/perdure.txt
 RUN python3 -m venv /opt/perdure && pip install --no-cache-dir -r /opt/perdure.txt
-RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-deps /wheels/perdure*.whl
+COPY --from=wheels /wheels /wheels
+RUN pip install --no-cache-dir --no-deps /wheels/perdure*.whl
 USER 65532:65532
 ENTRYPOINT ["perdure"]
 CMD ["operator"]
@@ -50,8 +51,8 @@ FROM trainer-packages AS example
 USER 0
 COPY --from=locked /src/examples.txt /opt/examples.txt
 RUN pip install --no-cache-dir -r /opt/examples.txt
-RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-deps /wheels/perdure-[0-9]*.whl
+COPY --from=wheels /wheels /wheels
+RUN pip install --no-cache-dir --no-deps /wheels/perdure-[0-9]*.whl
 ARG EXAMPLE=digits
 WORKDIR /example
 COPY deploy/examples/${EXAMPLE} ./
