@@ -22,15 +22,12 @@ from perdure_operator.cluster.gather import Caches, Key, Unreadable, gather
 from perdure_operator.cluster.recorder import Recorder
 from perdure_operator.decide.conditions import accepted, in_phase
 from perdure_operator.decide.happenings import Happening
-from perdure_operator.decide.observed import Problem, Seen
+from perdure_operator.decide.observed import Seen
 from perdure_operator.decide.plan import Plan, Start
-from perdure_operator.decide.reconcile import reconcile
+from perdure_operator.decide.reconcile import not_started, reconcile
 from perdure_operator.decide.types import Phase
 
 log = logging.getLogger(__name__)
-
-_NOT_ALLOWED_SECONDS = 30.0
-"""How long to wait after the API has refused a child: a quota is not freed in milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,9 @@ class Reconciler:
             except (AlreadyExists, Forbidden, Invalid) as refusal:
                 if not isinstance(action, Start):
                     raise
-                return _not_started(seen, refusal)
+                return not_started(
+                    seen, refusal.message, now=time.time(), default_store=self.default_store
+                )
             if isinstance(action, Start):
                 self.instruments.started(seen)
         return plan
@@ -83,18 +82,6 @@ class Reconciler:
         if status.phase in {None, Phase.PENDING}:
             status = in_phase(status, Phase.PENDING, seen.problem, now=now, generation=generation)
         return await apply.status(seen.status, status)
-
-
-def _not_started(seen: Seen, refusal: ApiError) -> Plan:
-    message = f"the API server refuses the Job of the next attempt: {refusal.message}"
-    status = in_phase(
-        seen.status,
-        Phase.PENDING,
-        Problem("JobRefused", message),
-        now=time.time(),
-        generation=seen.job.metadata.generation,
-    )
-    return Plan(status, look_again_after=_NOT_ALLOWED_SECONDS)
 
 
 async def work(queue: Queue[Key], reconciler: Reconciler) -> None:

@@ -8,14 +8,16 @@ from typing import Any
 
 from perdure.contract import requests
 from perdure_operator.build.job import attempt_job
+from perdure_operator.build.names import job_name
 from perdure_operator.build.pod import Surroundings
 from perdure_operator.cluster.api import Api
-from perdure_operator.cluster.errors import AlreadyExists, NotFound
+from perdure_operator.cluster.errors import AlreadyExists, Conflict, NotFound
 from perdure_operator.cluster.gather import Caches, Raw, owner_uids
 from perdure_operator.cluster.resources import JOBS, PODS, TRAINING_JOBS
 from perdure_operator.decide.happenings import Happening, happenings
 from perdure_operator.decide.plan import (
     Action,
+    ConfirmGone,
     DeleteJob,
     DeleteTrainingJob,
     PassRequest,
@@ -47,6 +49,8 @@ class Apply:
                 await self._start(action, job)
             case Suspend():
                 await self._suspend(action)
+            case ConfirmGone():
+                await self._confirm_gone(action)
             case PassRequest():
                 await self._pass_request(action)
             case DeleteJob():
@@ -85,6 +89,16 @@ class Apply:
             return
         self._caches.jobs.observe(patched)
 
+    async def _confirm_gone(self, confirm: ConfirmGone) -> None:
+        name = job_name(self._name, confirm.attempt)
+        try:
+            found = await self._api.get(JOBS, self._namespace, name)
+        except NotFound:
+            return
+        if self._raw["metadata"]["uid"] in owner_uids(found):
+            self._caches.jobs.observe(found)
+            raise Conflict(409, "JobFound", f"Job {name} is there and was not heard of yet")
+
     async def _pass_request(self, action: PassRequest) -> None:
         annotations = {requests.ANNOTATION: action.request}
         patch = {"metadata": {"uid": action.pod.uid, "annotations": annotations}}
@@ -101,9 +115,13 @@ class Apply:
             return
 
     async def _delete_training_job(self) -> None:
-        uid = self._raw["metadata"]["uid"]
+        """Only as it was seen: a new run may have been asked for meanwhile."""
+        metadata = self._raw["metadata"]
+        uid, version = metadata["uid"], metadata["resourceVersion"]
         try:
-            await self._api.delete(TRAINING_JOBS, self._namespace, self._name, uid=uid)
+            await self._api.delete(
+                TRAINING_JOBS, self._namespace, self._name, uid=uid, resource_version=version
+            )
         except NotFound:
             return
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from perdure.contract import labels, requests
 from perdure.contract.status import Status
+from perdure_operator.build.environment import program
 from perdure_operator.cluster.pods import attempt_of, read_pod
 from perdure_operator.decide.observed import AttemptJob, Pod, Problem, Seen
 from perdure_operator.model import TrainingJob, from_api, ignored_fields
@@ -84,6 +85,7 @@ def gather(caches: Caches, key: Key, now: float | None = None) -> Seen | Unreada
     jobs = tuple(read_job(j, raw["metadata"]["uid"]) for j in caches.jobs.indexed(key))
     return Seen(
         job=job,
+        program=program(job.spec),
         status=status,
         jobs=jobs,
         pods=tuple(_pods(caches, key, jobs, time.time() if now is None else now)),
@@ -99,6 +101,7 @@ def read_job(raw: Raw, owner_uid: str) -> AttemptJob:
         name=metadata["name"],
         uid=metadata["uid"],
         attempt=attempt_of(raw),
+        run=metadata.get("labels", {}).get(labels.RUN_LABEL, ""),
         created=epoch(metadata["creationTimestamp"]),
         resource_version=metadata["resourceVersion"],
         ours=owner_uid in owner_uids(raw),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from perdure.contract import labels, requests
@@ -14,6 +16,9 @@ _TAKEN_AWAY = frozenset(
 )
 """Reasons of a pod's status with which the kubelet or the node controller ended it."""
 
+_UNSEEN_ENDS = frozenset({"ContainerStatusUnknown", "Unknown"})
+"""Reasons that the kubelet and containerd give for a container that was gone when they came back."""
+
 _LOST_AFTER_SECONDS = 30.0
 """A pod that is still there this long after the end of its grace is on a node that does not answer:
 what may be left of its process is fenced by the lineage."""
@@ -22,7 +27,8 @@ what may be left of its process is fenced by the lineage."""
 def read_pod(raw: dict[str, Any], *, ours: bool, now: float) -> Pod:
     """The view of a raw pod; `ours` says whether a Job of this TrainingJob owns it."""
     metadata, status = raw["metadata"], raw.get("status", {})
-    container = _trainer(status)
+    container = trainer_of(status.get("containerStatuses", ()))
+    ended = _exit(container) or _failed_before(status)
     deleted = metadata.get("deletionTimestamp")
     delete_by = epoch(deleted) if deleted else None
     return Pod(
@@ -32,12 +38,13 @@ def read_pod(raw: dict[str, Any], *, ours: bool, now: float) -> Pod:
         created=epoch(metadata["creationTimestamp"]),
         ours=ours,
         delete_by=delete_by,
-        disrupted=delete_by is not None or _is_disrupted(status),
+        disrupted=delete_by is not None or _is_disrupted(status, ended),
         running="running" in container.get("state", {}),
-        exit=_exit(container),
+        exit=ended,
         gone_without_exit=_is_gone(status, delete_by, now),
-        problem=pod_problem(raw, container, now),
-        image=container.get("imageID") or None,
+        problem=pod_problem(raw, now),
+        image=trainer_of(raw["spec"]["containers"]).get("image"),
+        image_id=container.get("imageID") or None,
         request=metadata.get("annotations", {}).get(requests.ANNOTATION),
     )
 
@@ -48,10 +55,9 @@ def attempt_of(raw: dict[str, Any]) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _trainer(status: dict[str, Any]) -> dict[str, Any]:
-    """The trainer's container status."""
-    named = (c for c in status.get("containerStatuses", ()) if c["name"] == labels.CONTAINER)
-    return next(named, {})
+def trainer_of(containers: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The trainer among containers, or among their statuses."""
+    return next((c for c in containers if c["name"] == labels.CONTAINER), {})
 
 
 def _exit(container: dict[str, Any]) -> Exit | None:
@@ -66,8 +72,21 @@ def _exit(container: dict[str, Any]) -> Exit | None:
     )
 
 
-def _is_disrupted(status: dict[str, Any]) -> bool:
+def _failed_before(status: dict[str, Any]) -> Exit | None:
+    """The end of the init container whose failure kept the trainer from beginning."""
+    if status.get("phase") != "Failed":
+        return None
+    for container in status.get("initContainerStatuses", ()):
+        ended = _exit(container)
+        if ended is not None and ended.code != 0:
+            return replace(ended, reason=f"init container {container['name']}")
+    return None
+
+
+def _is_disrupted(status: dict[str, Any], ended: Exit | None) -> bool:
     conditions = status.get("conditions", ())
+    if ended is not None and ended.reason in _UNSEEN_ENDS:
+        return True
     return status.get("reason") in _TAKEN_AWAY or any(
         c["type"] == "DisruptionTarget" and c["status"] == "True" for c in conditions
     )

@@ -8,6 +8,8 @@ from typing import Any
 from perdure_operator.decide.observed import Problem
 from perdure_operator.model.times import epoch
 
+Raw = dict[str, Any]
+
 _NOT_PULLED = frozenset(
     {
         "ErrImagePull",
@@ -17,23 +19,24 @@ _NOT_PULLED = frozenset(
         "RegistryUnavailable",
     }
 )
+_BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: )?(ErrImagePull: )?')
 _LONGEST_MESSAGE = 400
 _PATIENCE_SECONDS = 60.0
 
 
-def pod_problem(raw: dict[str, Any], container: dict[str, Any], now: float) -> Problem | None:
+def pod_problem(raw: Raw, now: float) -> Problem | None:
     """The first thing that keeps the pod from running, if something does."""
-    return _unscheduled(raw) or _waiting(raw, container) or _slow(raw, container, now)
+    return _unscheduled(raw) or _waiting(raw) or _slow(raw, now)
 
 
-def _unscheduled(raw: dict[str, Any]) -> Problem | None:
+def _unscheduled(raw: Raw) -> Problem | None:
     for condition in raw.get("status", {}).get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             return Problem("Unschedulable", _no_node(raw, _clipped(condition.get("message", ""))))
     return None
 
 
-def _no_node(raw: dict[str, Any], message: str) -> str:
+def _no_node(raw: Raw, message: str) -> str:
     """Name the extended resource that the scheduler misses: most often it is the GPU."""
     missing = re.findall(r"Insufficient ([\w.-]+/[\w.-]+)", message)
     if not missing:
@@ -46,20 +49,28 @@ def _no_node(raw: dict[str, Any], message: str) -> str:
     )
 
 
-def _waiting(raw: dict[str, Any], container: dict[str, Any]) -> Problem | None:
+def _waiting(raw: Raw) -> Problem | None:
+    """What a container waits for that does not come by itself."""
+    status = raw.get("status", {})
+    containers = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
+    return next(filter(None, map(_container_waits, containers)), None)
+
+
+def _container_waits(container: Raw) -> Problem | None:
     waiting = container.get("state", {}).get("waiting", {})
     reason, message = waiting.get("reason", ""), _clipped(waiting.get("message", ""))
-    image = raw["spec"]["containers"][0].get("image", "")
+    name, image = container["name"], container["image"]
     if reason in _NOT_PULLED:
         return Problem(
             "ImageNotPulled",
-            f"spec.image: {image} cannot be pulled: {message or reason}. Check its name, and "
+            f"the image {image} of the container {name} cannot be pulled: "
+            f"{_BACK_OFF.sub('', message) or reason}. Check its name in the spec, and "
             "spec.imagePullSecrets for a private registry.",
         )
     if reason == "CreateContainerConfigError":
         return _not_configured(image, message)
     if reason in {"CreateContainerError", "RunContainerError"}:
-        return Problem("ContainerNotStarted", f"the container cannot be started: {message}")
+        return Problem("ContainerNotStarted", f"the container {name} cannot be started: {message}")
     return None
 
 
@@ -82,14 +93,12 @@ def _not_configured(image: str, message: str) -> Problem:
     return Problem("ContainerNotConfigured", f"the container cannot be configured: {message}")
 
 
-def _slow(raw: dict[str, Any], container: dict[str, Any], now: float) -> Problem | None:
+def _slow(raw: Raw, now: float) -> Problem | None:
     """The API does not say what a pod without a container waits for: its events do."""
     since = epoch(raw.get("status", {}).get("startTime") or raw["metadata"]["creationTimestamp"])
-    waits = container.get("state", {}).get("waiting", {}).get("reason") in {
-        "ContainerCreating",
-        "PodInitializing",
-    }
-    if not waits or now < since + _PATIENCE_SECONDS:
+    containers = raw.get("status", {}).get("containerStatuses", ())
+    reasons = {c.get("state", {}).get("waiting", {}).get("reason") for c in containers}
+    if not reasons & {"ContainerCreating", "PodInitializing"} or now < since + _PATIENCE_SECONDS:
         return None
     return Problem(
         "ContainerNotCreated",

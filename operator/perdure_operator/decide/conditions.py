@@ -73,7 +73,6 @@ def in_phase(
             "phase": str(phase_of(status.conditions)),
             "reason": why.reason,
             "message": why.message,
-            "observed_generation": generation,
         }
     )
 
@@ -81,9 +80,10 @@ def in_phase(
 def accepted(
     status: JobStatus, problem: Problem | None, *, now: float, generation: int | None
 ) -> JobStatus:
-    """`status` with what is wrong with the spec, or that nothing is."""
+    """`status` of the spec of `generation`, with what is wrong with it, or that nothing is."""
     why = problem or Problem("Accepted", "")
     value = "False" if problem else "True"
+    status = status.model_copy(update={"observed_generation": generation})
     return _set(status, Type.ACCEPTED, value, why, now=now, generation=generation)
 
 
@@ -119,5 +119,10 @@ def _set(
         observed_generation=generation,
     )
     others = [c for c in status.conditions if c.type != kind]
-    ordered = sorted([*others, condition], key=lambda c: list(Type).index(Type(c.type)))
+    ordered = sorted([*others, condition], key=_place)
     return status.model_copy(update={"conditions": ordered})
+
+
+def _place(condition: Condition) -> int:
+    """Ours in their order, then what others have put there."""
+    return next((n for n, kind in enumerate(Type) if kind == condition.type), len(Type))

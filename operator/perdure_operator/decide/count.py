@@ -8,8 +8,8 @@ from perdure_operator.decide.hopeless import hopeless
 from perdure_operator.decide.look import Look
 from perdure_operator.decide.next_attempt import decide
 from perdure_operator.decide.observed import Problem
-from perdure_operator.decide.plan import Plan
-from perdure_operator.decide.reporting import reported, with_time_of
+from perdure_operator.decide.plan import ConfirmGone, Plan
+from perdure_operator.decide.reporting import at_rest, reported, with_time_of
 from perdure_operator.decide.types import TERMINAL, AttemptEnd, Counters, Decision, Phase
 from perdure_operator.model.status import JobStatus, Result, Retries
 from perdure_operator.model.times import rfc3339
@@ -27,12 +27,14 @@ def count_end(look: Look, end: AttemptEnd) -> Plan:
     status = _followed(look, status, decision, end).model_copy(
         update={"attempt": end.attempt, "ended_attempt": end.attempt, "trainer": None}
     )
-    return Plan(status, look_again_after=None if status.phase in TERMINAL else 0.0)
+    rests_on = () if look.seen.job_of(end.attempt) else (ConfirmGone(end.attempt),)
+    return Plan(status, rests_on, None if status.phase in TERMINAL else 0.0)
 
 
 def _with_last_report(look: Look, end: AttemptEnd) -> JobStatus:
     if end.status is None:
-        return look.status
+        progress = look.status.progress
+        return look.status.model_copy(update={"progress": progress and at_rest(progress)})
     status = reported(look.status, end.status, store=look.store, at=look.now, running=False)
     time = with_time_of(status.goodput, end.status, look.now - look.started)
     return status.model_copy(update={"goodput": time})

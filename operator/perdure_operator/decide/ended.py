@@ -6,6 +6,8 @@ from perdure.contract.status import Status
 from perdure_operator.decide.observed import AttemptJob, Pod, Seen
 from perdure_operator.decide.types import AttemptEnd
 
+_SAYS_NOTHING = frozenset({"Completed", "Error"})
+
 
 def end_of_attempt(seen: Seen) -> AttemptEnd | None:
     """How the newest attempt ended; None while it goes on."""
@@ -14,14 +16,17 @@ def end_of_attempt(seen: Seen) -> AttemptEnd | None:
         return _of_pod(seen, pod) if pod.has_ended else None
     if job is not None and not _had_its_pod(seen, job):
         return None
-    known = seen.status.checkpoint
     return AttemptEnd(
         seen.attempt,
         None,
         disrupted=True,
         asked_to_stop=seen.job.spec.suspend,
-        record=known.record if known else None,
+        record=_newest_record(seen),
     )
+
+
+def _newest_record(seen: Seen) -> int | None:
+    return seen.status.checkpoint.record if seen.status.checkpoint else None
 
 
 def _had_its_pod(seen: Seen, job: AttemptJob) -> bool:
@@ -30,21 +35,21 @@ def _had_its_pod(seen: Seen, job: AttemptJob) -> bool:
     A Job that is done although its pod is gone says too little of how; the next attempt finds in
     the lineage what is left to do, if anything.
     """
-    known = seen.status.trainer is not None and seen.status.attempt == job.attempt
-    return job.suspended or job.deleting or job.finished is not None or known
+    seen_before = seen.status.trainer is not None
+    return job.suspended or job.deleting or job.finished is not None or seen_before
 
 
 def _of_pod(seen: Seen, pod: Pod) -> AttemptEnd:
-    asked = seen.job.spec.suspend
-    if pod.exit is None:
-        return AttemptEnd(pod.attempt, None, status=pod.report, disrupted=True, asked_to_stop=asked)
+    ended = pod.exit
     return AttemptEnd(
         pod.attempt,
-        pod.exit.code,
-        signal=pod.exit.signal,
-        status=last_word(pod.exit.said) or pod.report,
-        disrupted=pod.disrupted,
-        asked_to_stop=asked,
+        ended.code if ended else None,
+        signal=ended.signal if ended else None,
+        status=(last_word(ended.said) if ended else None) or pod.report,
+        disrupted=pod.disrupted or ended is None,
+        asked_to_stop=seen.job.spec.suspend,
+        record=_newest_record(seen),
+        word=ended.reason if ended and ended.reason not in _SAYS_NOTHING else "",
     )
 
 

@@ -29,7 +29,7 @@ def happenings(before: JobStatus, after: JobStatus) -> list[Happening]:
 
 
 def _ended(before: JobStatus, after: JobStatus) -> list[Happening]:
-    if after.ended_attempt == before.ended_attempt or after.phase in TERMINAL:
+    if after.ended_attempt == before.ended_attempt or after.phase in _SAID_AS_OVER:
         return []
     failed = after.retries.failure > before.retries.failure
     return [Happening(after.reason or "Ended", after.message or "", "EndAttempt", failed)]
@@ -57,10 +57,11 @@ def _warned(before: JobStatus, after: JobStatus) -> list[Happening]:
 
 
 def _over(before: JobStatus, after: JobStatus) -> list[Happening]:
-    if after.phase == before.phase or after.phase not in {*TERMINAL, Phase.SUSPENDED}:
+    if after.phase == before.phase or after.phase not in _SAID_AS_OVER:
         return []
     reason = after.reason or str(after.phase)
     return [Happening(reason, after.message or "", "EndJob", after.phase == Phase.FAILED)]
 
 
-_EXPECTED = frozenset({None, "Starting", "PodNotGone"})
+_EXPECTED = frozenset({None, "Starting", "PodNotGone", "Resumed"})
+_SAID_AS_OVER = TERMINAL | {Phase.SUSPENDED}

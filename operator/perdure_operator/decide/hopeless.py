@@ -6,9 +6,9 @@ import re
 
 from perdure_operator.decide.observed import Exit, Problem
 
-_NO_PERDURE = re.compile(r"ModuleNotFoundError: No module named '(perdure)(?:\.\w+)*'")
+_NO_PERDURE = re.compile(r"^ModuleNotFoundError: No module named 'perdure'$", re.MULTILINE)
 _COMMAND_AMISS = re.compile(
-    r"executable file not found|no such file or directory|permission denied"
+    r'exec:? "?[^"\s]+"?: .*(not found|no such file|permission denied|is a directory|format error)'
 )
 
 

@@ -9,8 +9,9 @@ from perdure_operator.decide.look import Look
 from perdure_operator.decide.observed import Pod
 from perdure_operator.decide.plan import Action, PassRequest, Plan, Suspend
 from perdure_operator.decide.reporting import reported
+from perdure_operator.decide.request import state, understood
 from perdure_operator.decide.types import Phase
-from perdure_operator.model.status import Image, JobStatus, RequestState, Trainer
+from perdure_operator.model.status import Image, JobStatus, Trainer
 
 _WITHOUT_POD_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 30.0
@@ -20,9 +21,7 @@ _BY_DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 def follow(look: Look) -> Plan:
     """The plan while the newest attempt goes on."""
     pod = look.seen.pod_of(look.seen.attempt)
-    status = look.status.model_copy(update={"attempt": look.seen.attempt})
-    if pod is not None:
-        status = _with_pod(look, status, pod)
+    status = look.status if pod is None else _with_pod(look, look.status, pod)
     status = look.in_phase(status, *_phase(look, pod))
     ready = int(pod is not None and pod.running and not pod.leaving)
     status = status.model_copy(update={"ready": f"{ready}/{look.spec.workers}"})
@@ -34,7 +33,7 @@ def _actions(look: Look, pod: Pod | None) -> list[Action]:
     leaves = pod is not None and pod.leaving
     if job and not job.suspended and (leaves or why_to_stop(look)):
         actions.append(Suspend(job))
-    request = look.seen.request
+    request = understood(look.seen.request)
     if pod and not pod.leaving and request is not None and pod.request != request:
         actions.append(PassRequest(pod, request))
     return actions
@@ -79,12 +78,12 @@ def _without_pod(look: Look) -> tuple[str, str]:
 def _with_pod(look: Look, status: JobStatus, pod: Pod) -> JobStatus:
     """`status` with what the pod and the trainer in it say of themselves."""
     status = _with_replaced_pods(status, pod)
-    if pod.image and _BY_DIGEST.fullmatch(pod.image):
-        status = _with_image(look, status, pod.image)
+    status = _with_image(look, status, pod)
+    obeyed = pod.report.request_obeyed if pod.report else None
+    request = state(status.request, look.seen.request, obeyed)
+    status = status.model_copy(update={"request": request})
     if pod.report is None:
         return status
-    request = _request_state(status.request, pod.report.request_obeyed)
-    status = status.model_copy(update={"request": request})
     at = pod.reported_at
     return reported(status, pod.report, store=look.store, at=at, running=pod.running)
 
@@ -112,19 +111,14 @@ def _with_replaced_pods(status: JobStatus, pod: Pod) -> JobStatus:
     return status.model_copy(update={"trainer": known, "retries": retries})
 
 
-def _with_image(look: Look, status: JobStatus, resolved: str) -> JobStatus:
-    requested = look.spec.image or ""
-    if status.image and status.image.requested == requested:
+def _with_image(look: Look, status: JobStatus, pod: Pod) -> JobStatus:
+    """Pin the image that the spec asks for to the digest that a pod which asks for it runs."""
+    requested, resolved = look.spec.image, pod.image_id or ""
+    pinned = status.image is not None and status.image.requested == requested
+    if requested is None or pinned or pod.image != requested or not _BY_DIGEST.fullmatch(resolved):
         return status
     image = Image(requested=requested, resolved=resolved)
     return status.model_copy(update={"image": image})
-
-
-def _request_state(request: RequestState | None, obeyed: str | None) -> RequestState | None:
-    """The newest request that a trainer has obeyed."""
-    if obeyed is None or not obeyed.isdecimal():
-        return request
-    return RequestState(id=int(obeyed), obeyed=True)
 
 
 def _look_again_after(look: Look, pod: Pod | None) -> float:

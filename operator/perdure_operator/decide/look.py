@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from perdure_operator.build.environment import program
 from perdure_operator.decide import conditions
 from perdure_operator.decide.observed import Problem, Seen
 from perdure_operator.decide.types import Phase
@@ -40,11 +39,6 @@ class Look:
     def store(self) -> str:
         """Where the checkpoints go."""
         return self.spec.checkpoint.store or self.default_store or ""
-
-    @property
-    def program(self) -> str:
-        """The digest of the program as the spec has it now."""
-        return program(self.spec)
 
     @property
     def is_live(self) -> bool:

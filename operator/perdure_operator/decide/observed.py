@@ -32,7 +32,8 @@ class Pod:
     """A trainer's pod. Times are seconds since the epoch.
 
     `delete_by` is when its grace ends, where it is being deleted. `disrupted` means that somebody
-    outside took it away. `report` is the trainer's newest answer, given at the time `reported_at`;
+    outside took it away. `image` is what its spec asks for, `image_id` what the node made of it.
+    `report` is the trainer's newest answer, given at the time `reported_at`;
     since `silent_since` it has given none.
     """
 
@@ -48,6 +49,7 @@ class Pod:
     gone_without_exit: bool = False
     problem: Problem | None = None
     image: str | None = None
+    image_id: str | None = None
     request: str | None = None
     report: Status | None = None
     reported_at: float = 0.0
@@ -71,6 +73,7 @@ class AttemptJob:
     name: str
     uid: str
     attempt: int
+    run: str
     created: float
     resource_version: str
     ours: bool = True
@@ -81,9 +84,10 @@ class AttemptJob:
 
 @dataclass(frozen=True)
 class Seen:
-    """A TrainingJob, its children and its last status."""
+    """A TrainingJob, its children and its last status. `program` is the digest of what the spec says."""
 
     job: TrainingJob
+    program: str
     status: JobStatus
     jobs: tuple[AttemptJob, ...] = ()
     pods: tuple[Pod, ...] = ()
@@ -92,8 +96,13 @@ class Seen:
 
     @property
     def attempt(self) -> int:
-        """The newest attempt that is known of: by the status and by the children's labels."""
-        return max([self.status.attempt, *(job.attempt for job in self.jobs)], default=0)
+        """The newest attempt that is known of: by the status and by its Jobs' labels."""
+        return max([self.status.attempt, *(job.attempt for job in self.jobs if job.ours)])
+
+    @property
+    def next_attempt(self) -> int:
+        """A number that no Job of this name has, not even one of an earlier TrainingJob."""
+        return 1 + max([self.status.attempt, *(job.attempt for job in self.jobs)])
 
     def job_of(self, attempt: int) -> AttemptJob | None:
         """The Job of `attempt`, if this TrainingJob has it."""

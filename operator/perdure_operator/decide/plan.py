@@ -29,6 +29,13 @@ class Suspend:
 
 
 @dataclass(frozen=True)
+class ConfirmGone:
+    """Ask the API whether the Job of `attempt` is gone: the status may be newer than the Jobs."""
+
+    attempt: int
+
+
+@dataclass(frozen=True)
 class PassRequest:
     """Write the newest request on to a pod."""
 
@@ -48,7 +55,7 @@ class DeleteTrainingJob:
     """Delete the TrainingJob itself, whose time to live is over."""
 
 
-Action = Start | Suspend | PassRequest | DeleteJob | DeleteTrainingJob
+Action = Start | Suspend | ConfirmGone | PassRequest | DeleteJob | DeleteTrainingJob
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ another, so that after a crash anywhere the same steps follow and nothing is cou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from perdure_operator.build.environment import program
 from perdure_operator.decide.accepted import problem as problem_of
+from perdure_operator.decide.catch_up import caught_up, started
 from perdure_operator.decide.conditions import accepted
 from perdure_operator.decide.count import count_end
 from perdure_operator.decide.deadline import seconds_left
@@ -21,35 +22,37 @@ from perdure_operator.decide.live import follow
 from perdure_operator.decide.look import Look
 from perdure_operator.decide.observed import Seen
 from perdure_operator.decide.plan import DeleteTrainingJob, Plan, Start
+from perdure_operator.decide.request import understood
 from perdure_operator.decide.types import TERMINAL, Phase
 from perdure_operator.decide.warnings import warn
-from perdure_operator.model.status import JobStatus
+from perdure_operator.model.status import JobStatus, Result
 from perdure_operator.model.times import epoch, rfc3339
+
+_CROWDED_SECONDS = 10.0
+_REFUSED_SECONDS = 30.0
 
 
 def reconcile(seen: Seen, *, now: float, default_store: str | None = None) -> Plan:
     """What to do about what was `seen` at `now`, seconds since the epoch."""
-    look = _begun_anew(Look(seen, now, default_store))
-    look = look.with_status(_accepted(look))
+    look = _look(seen, now, default_store)
     plan = next(filter(None, (check(look) for check in _CHECKS)))
     plan = keep_house(look, plan)
     return replace(plan, status=warn(look, plan.status))
 
 
-def _begun_anew(look: Look) -> Look:
-    """Another run, or a finished one of a changed program that is to go on, begins with a new
-    status; numbers of attempts go on, so that no Job's name is used twice.
+def not_started(seen: Seen, refusal: str, *, now: float, default_store: str | None = None) -> Plan:
+    """What is so where the API has refused the next attempt's Job: a quota may be freed, or a
+    policy changed, without any event for us.
     """
-    status, spec = look.status, look.spec
-    another_run = status.run is not None and status.run != spec.run
-    continued = (
-        status.phase == Phase.SUCCEEDED and spec.continue_ and status.program != program(spec)
-    )
-    if look.is_live or not (another_run or continued):
-        return look
-    attempt = look.seen.attempt
-    anew = JobStatus(attempt=attempt, ended_attempt=attempt, request=status.request)
-    return look.with_status(anew)
+    look = _look(seen, now, default_store)
+    message = f"the API server refuses the Job of the next attempt: {refusal}"
+    status = look.in_phase(look.status, Phase.PENDING, "JobRefused", message)
+    return Plan(warn(look, status), look_again_after=_REFUSED_SECONDS)
+
+
+def _look(seen: Seen, now: float, default_store: str | None) -> Look:
+    look = caught_up(Look(seen, now, default_store))
+    return look.with_status(_accepted(look))
 
 
 def _accepted(look: Look) -> JobStatus:
@@ -58,10 +61,11 @@ def _accepted(look: Look) -> JobStatus:
 
 
 def _over(look: Look) -> Plan | None:
-    """A terminal phase stays terminal."""
+    """A terminal phase stays terminal: a Job that was created too late is an ended attempt."""
     if look.status.phase not in TERMINAL:
         return None
-    status = look.status.model_copy(update={"observed_generation": look.generation})
+    attempt = look.seen.attempt
+    status = look.status.model_copy(update={"attempt": attempt, "ended_attempt": attempt})
     keep = look.spec.ttl_seconds_after_finished
     if keep is None or status.completion_time is None:
         return Plan(status)
@@ -89,18 +93,27 @@ def _suspended(look: Look) -> Plan | None:
     if not look.spec.suspend:
         return None
     message = "set spec.suspend to false and the job goes on from its last checkpoint"
-    return Plan(look.in_phase(look.status, Phase.SUSPENDED, "Suspended", message))
+    status = look.in_phase(look.status, Phase.SUSPENDED, "Suspended", message)
+    return Plan(status.model_copy(update={"next_attempt_time": None}))
 
 
 def _too_late(look: Look) -> Plan | None:
-    if look.status.phase == Phase.SUSPENDED:
-        return None
     deadline = look.spec.active_deadline_seconds
-    if seconds_left(look.started, look.now, deadline) != 0:
+    if _deadline_in(look) > 0:
         return None
     message = f"spec.activeDeadlineSeconds, {deadline}, are over"
     status = look.in_phase(look.status, Phase.FAILED, "DeadlineExceeded", message)
-    return Plan(status.model_copy(update={"completion_time": rfc3339(look.now)}))
+    update = {
+        "completion_time": rfc3339(look.now),
+        "next_attempt_time": None,
+        "result": Result(reason="DeadlineExceeded", message=message),
+    }
+    return Plan(status.model_copy(update=update))
+
+
+def _deadline_in(look: Look) -> float:
+    left = seconds_left(look.started, look.now, look.spec.active_deadline_seconds)
+    return math.inf if left is None else left
 
 
 def _crowded(look: Look) -> Plan | None:
@@ -108,39 +121,32 @@ def _crowded(look: Look) -> Plan | None:
     alive = [pod for pod in look.seen.pods if not pod.has_ended]
     if not alive:
         return None
-    message = f"pod {alive[0].name} of an earlier attempt has not ended yet"
-    return Plan(
-        look.in_phase(look.status, Phase.PENDING, "PodNotGone", message), look_again_after=10.0
+    message = (
+        f"pod {alive[0].name}, which has this job's label, has not ended yet, and no two trainers "
+        "of a job run at once. If nothing ends it, delete it"
     )
+    status = look.in_phase(look.status, Phase.PENDING, "PodNotGone", message)
+    return Plan(status, look_again_after=min(_CROWDED_SECONDS, _deadline_in(look)))
 
 
 def _backing_off(look: Look) -> Plan | None:
     until = look.status.next_attempt_time
     left = epoch(until) - look.now if until else 0.0
-    return Plan(look.status, look_again_after=left) if left > 0 else None
+    if left <= 0:
+        return None
+    return Plan(look.status, look_again_after=min(left, _deadline_in(look)))
 
 
 def _start(look: Look) -> Plan:
-    attempt = look.seen.attempt + 1
-    resumed = look.status.phase == Phase.SUSPENDED
-    begun = rfc3339(look.now) if resumed else rfc3339(look.started)
-    status = look.in_phase(
-        look.status, Phase.PENDING, "Starting", f"attempt {attempt} is being started"
-    ).model_copy(
-        update={
-            "attempt": attempt,
-            "ended_attempt": attempt - 1,
-            "run": look.spec.run,
-            "program": look.program,
-            "start_time": begun,
-            "next_attempt_time": None,
-            "ready": f"0/{look.spec.workers}",
-            "trainer": None,
-        }
+    attempt = look.seen.next_attempt
+    start = Start(
+        attempt,
+        _image(look),
+        look.store,
+        look.spec.termination_grace_period_seconds,
+        understood(look.seen.request),
     )
-    grace = look.spec.termination_grace_period_seconds
-    start = Start(attempt, _image(look), look.store, grace, look.seen.request)
-    return Plan(status, (start,))
+    return Plan(started(look, attempt, look.spec.run, look.now), (start,))
 
 
 def _image(look: Look) -> str:

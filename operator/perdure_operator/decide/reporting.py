@@ -19,9 +19,15 @@ _METRICS_SHOWN = 20
 def reported(
     status: JobStatus, report: trainer.Status, *, store: str, at: float, running: bool
 ) -> JobStatus:
-    """`status` with what `report` said at the time `at`; a checkpoint never goes back."""
-    update = {
-        "progress": progress(report, at=at, running=running),
+    """`status` with what `report` said at the time `at`.
+
+    A checkpoint never goes back, nor do the steps while a trainer has not come to train.
+    """
+    told, known = progress(report, at=at, running=running), status.progress
+    if known and report.steps_trained == 0 and told.step < known.step:
+        told = at_rest(known).model_copy(update={"activity": told.activity})
+    update: dict[str, object] = {
+        "progress": told,
         "metrics": [
             MetricValue(name=m.name, value=m.value) for m in report.metrics[:_METRICS_SHOWN]
         ]
@@ -48,6 +54,12 @@ def progress(report: trainer.Status, *, at: float, running: bool) -> Progress:
         steps_per_second=f"{speed:.3g}" if running and speed else None,
         estimated_end_time=rfc3339(ends) if ends else None,
     )
+
+
+def at_rest(progress: Progress) -> Progress:
+    """`progress` without what is true only while a trainer runs."""
+    nothing = dict.fromkeys(("activity", "steps_per_second", "estimated_end_time"))
+    return progress.model_copy(update=nothing)
 
 
 def checkpoint(report: trainer.Status, store: str) -> Checkpoint | None:

@@ -32,7 +32,8 @@ class AttemptEnd:
     trainer; only a termination message has an `ending`. `disrupted` means that somebody outside is
     known to have taken the process away: a disruption condition on Kubernetes, a disturbance of
     the local runner. A SIGKILL that nobody explains is the program's own failure: most are its
-    memory. `record` is the newest committed one that was seen of an attempt without a `status`.
+    memory. `record` is the newest committed one that was seen of an attempt without a `status`;
+    `word` is what Kubernetes says of the end, such as OOMKilled.
     """
 
     attempt: int
@@ -42,6 +43,7 @@ class AttemptEnd:
     disrupted: bool = False
     asked_to_stop: bool = False
     record: int | None = None
+    word: str = ""
 
     @property
     def newest_record(self) -> int | None:
@@ -77,8 +79,10 @@ class AttemptEnd:
         """In a few words, for messages."""
         if self.exit_code is None and self.signal is not None:
             return f"was ended by {signals.Signals(self.signal).name}"
-        reason = f" ({self.ending.reason})" if self.ending else ""
-        return f"exited with {self.code}{reason}"
+        word = self.ending.reason if self.ending else self.word
+        if self.exit_code is None and self.ending is None:
+            return "was taken away" + (f" ({word})" if word else "")
+        return f"exited with {self.code}" + (f" ({word})" if word else "")
 
 
 @dataclass(frozen=True)

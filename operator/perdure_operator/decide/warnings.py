@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-from perdure.contract.requests import Request
+from perdure.contract.status import Status
 from perdure_operator.decide.conditions import Type, warned
 from perdure_operator.decide.look import Look
 from perdure_operator.decide.observed import Pod, Problem
+from perdure_operator.decide.request import refused
 from perdure_operator.decide.shells import shell_in_front
+from perdure_operator.decide.types import TERMINAL
 from perdure_operator.model.status import JobStatus
 
 _SILENT_SECONDS = 60.0
@@ -18,15 +21,24 @@ _WITHOUT_PROGRESS = 3
 def warn(look: Look, status: JobStatus) -> JobStatus:
     """`status` with the warnings that hold now, and without those that hold no longer.
 
-    What a running trainer says of itself stays said until the next one can say it anew.
+    What was found of a trainer stays said until it, or the next one, is known to be otherwise: an
+    operator that has just begun has asked nobody yet.
     """
-    pod = look.seen.pod_of(look.seen.attempt)
     for kind, check in _ALWAYS.items():
         status = _warned(look, status, kind, check(look, status))
+    if status.phase in TERMINAL:
+        for kind in (Type.PROGRESS_UNKNOWN, *_OF_A_REPORT):
+            status = _warned(look, status, kind, None)
+        return status
+    pod = look.seen.pod_of(look.seen.attempt)
     if pod is None or not pod.running:
         return status
-    for kind, of_pod in _WHILE_RUNNING.items():
-        status = _warned(look, status, kind, of_pod(look, pod))
+    silence = _progress_unknown(look, pod)
+    if silence or (pod.report and pod.silent_since is None):
+        status = _warned(look, status, Type.PROGRESS_UNKNOWN, silence)
+    if pod.report:
+        for kind, of_report in _OF_A_REPORT.items():
+            status = _warned(look, status, kind, of_report(look, pod.report))
     return status
 
 
@@ -52,13 +64,7 @@ def _no_progress(look: Look, status: JobStatus) -> Problem | None:
 
 
 def _request_refused(look: Look, status: JobStatus) -> Problem | None:
-    if look.seen.request is None:
-        return None
-    try:
-        Request.from_json(look.seen.request)
-    except ValueError as error:
-        return Problem("NotUnderstood", f"annotation perdure.dev/request: {error}")
-    return None
+    return refused(look.seen.request)
 
 
 def _progress_unknown(look: Look, pod: Pod) -> Problem | None:
@@ -66,26 +72,24 @@ def _progress_unknown(look: Look, pod: Pod) -> Problem | None:
         return None
     return Problem(
         "TrainerSilent",
-        f"pod {pod.name} has not answered on its metrics port for more than a minute: the program "
-        "does not use perdure.callbacks(...), or a NetworkPolicy keeps the operator out.",
+        f"pod {pod.name} has not answered on its metrics port for more than a minute. Either the "
+        "program has not come to perdure.callbacks(...), or a NetworkPolicy keeps the operator out.",
     )
 
 
-def _signals_swallowed(look: Look, pod: Pod) -> Problem | None:
+def _signals_swallowed(look: Look, report: Status) -> Problem | None:
     """A shell that is told to stop does not tell its child; only one that is PID 1 matters."""
-    pid = pod.report.pid if pod.report else 0
-    return shell_in_front(look.spec.command + look.spec.args) if pid > 1 else None
+    return shell_in_front(look.spec.command + look.spec.args) if report.pid > 1 else None
 
 
-def _grace_too_short(look: Look, pod: Pod) -> Problem | None:
-    needed = pod.report.grace_needed_seconds if pod.report else None
-    given = look.spec.termination_grace_period_seconds
+def _grace_too_short(look: Look, report: Status) -> Problem | None:
+    needed, given = report.grace_needed_seconds, look.spec.termination_grace_period_seconds
     if needed is None or needed <= given:
         return None
     return Problem(
         "SaveTakesLonger",
-        f"spec.terminationGracePeriodSeconds: expected at least {needed:.0f}, which a save takes. "
-        f"Received: {given}.",
+        f"spec.terminationGracePeriodSeconds: expected at least {math.ceil(needed)}, which a save "
+        f"takes. Received: {given}.",
     )
 
 
@@ -94,8 +98,7 @@ _ALWAYS: dict[Type, Callable[[Look, JobStatus], Problem | None]] = {
     Type.NO_PROGRESS: _no_progress,
     Type.REQUEST_REFUSED: _request_refused,
 }
-_WHILE_RUNNING: dict[Type, Callable[[Look, Pod], Problem | None]] = {
-    Type.PROGRESS_UNKNOWN: _progress_unknown,
+_OF_A_REPORT: dict[Type, Callable[[Look, Status], Problem | None]] = {
     Type.SIGNALS_SWALLOWED: _signals_swallowed,
     Type.GRACE_TOO_SHORT: _grace_too_short,
 }
