@@ -29,6 +29,7 @@ from perdure_operator.model.rules import (
     is_given,
     matches,
     needed,
+    plain,
 )
 
 
@@ -151,5 +152,21 @@ LabelValue = Annotated[
         "letter or digit. Received: '{}'.",
     ),
 ]
+_KEY = r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+
+
+def _wrong_keys(entries: dict[str, Any]) -> list[str]:
+    return [key for key in entries if not re.fullmatch(_KEY, key)]
+
+
+KEYS = Rule(
+    holds=lambda entries: not _wrong_keys(entries),
+    cel=f"self.all(key, key.matches(r'^({_KEY})$'))",
+    sentence="expected keys such as team or example.com/team. Received: '{}'.",
+    received=lambda entries: plain(_wrong_keys(entries)[0]),
+    received_cel=f"self.filter(key, !key.matches(r'^({_KEY})$'))[0]",
+)
+"""The keys of labels and annotations, and the names of resources."""
+Labels = Annotated[Entries[LabelValue], KEYS]
 Mapping = dict[str, Any]
 """An object of which only the name is known."""

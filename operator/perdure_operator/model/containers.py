@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from perdure_operator.model.base import (
+    KEYS,
     Count,
     Entries,
     Items,
@@ -18,8 +19,9 @@ from perdure_operator.model.base import (
     Quantity,
     Strict,
     Text,
+    parse_quantity,
 )
-from perdure_operator.model.rules import Rule, at_most, each_once, exactly_one, matches
+from perdure_operator.model.rules import Rule, at_most, each_once, exactly_one, matches, plain
 from perdure_operator.model.sources import (
     FieldReference,
     KeyReference,
@@ -98,12 +100,56 @@ class EnvFrom(Strict):
     """The Secret."""
 
 
+def _above_limit(resources: Resources) -> list[str]:
+    return [
+        name
+        for name, request in resources.requests.items()
+        if name in resources.limits
+        and parse_quantity(request) > parse_quantity(resources.limits[name])
+    ]
+
+
+def _without_limit(resources: Resources) -> list[str]:
+    """Devices cannot be shared: what is reserved is what is used."""
+    return [n for n in resources.requests if "/" in n and n not in resources.limits]
+
+
+def _compared(which: str) -> str:
+    quantity = "isQuantity(string(self.{0}[name]))"
+    known = f"{quantity.format('requests')} && {quantity.format('limits')}"
+    return (
+        f"{which}(name, name in self.limits && {known} && quantity(string(self.requests[name]))"
+        ".isGreaterThan(quantity(string(self.limits[name]))))"
+    )
+
+
 class Resources(Strict):
     """What a container may use and what is reserved for it."""
 
-    limits: Entries[Quantity] = {}
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            holds=lambda resources: not _above_limit(resources),
+            cel=f"!has(self.requests) || !has(self.limits) || !{_compared('self.requests.exists')}",
+            sentence="expected at most the limits. Received: more {} than its limit.",
+            received=lambda resources: plain(_above_limit(resources)[0]),
+            received_cel=f"{_compared('self.requests.filter')}[0]",
+            field="requests",
+        ),
+        Rule(
+            holds=lambda resources: not _without_limit(resources),
+            cel="!has(self.requests) || self.requests.all(name, "
+            "!name.contains('/') || has(self.limits) && name in self.limits)",
+            sentence="expected a limit for each device that is requested. Received: none for {}.",
+            received=lambda resources: plain(_without_limit(resources)[0]),
+            received_cel="self.requests.filter(name, "
+            "name.contains('/') && !(has(self.limits) && name in self.limits))[0]",
+            field="limits",
+        ),
+    )
+
+    limits: Annotated[Entries[Quantity], KEYS] = {}
     """The most it may use, such as {cpu: 4, memory: 16Gi, nvidia.com/gpu: 1}."""
-    requests: Entries[Quantity] = {}
+    requests: Annotated[Entries[Quantity], KEYS] = {}
     """What is reserved for it. Default: the limits."""
 
 

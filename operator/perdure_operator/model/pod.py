@@ -13,10 +13,11 @@ from pydantic import Field
 from perdure.contract import environment
 from perdure.contract.labels import GROUP
 from perdure_operator.model.base import (
+    KEYS,
     Count,
     Entries,
     Items,
-    LabelValue,
+    Labels,
     ObjectName,
     Positive,
     Quantity,
@@ -135,11 +136,11 @@ class PodFields(Strict):
     service_account_name: ObjectName | None = None
     """The service account whose workload identity the store is accessed with. It gives no access
     to the Kubernetes API. Default: the namespace's."""
-    labels: Annotated[Entries[LabelValue], _KEYS_NOT_OURS] = {}
+    labels: Annotated[Labels, _KEYS_NOT_OURS] = {}
     """Labels of the pods."""
-    annotations: Annotated[Entries[str], _KEYS_NOT_OURS] = {}
+    annotations: Annotated[Entries[str], KEYS, _KEYS_NOT_OURS] = {}
     """Annotations of the pods."""
-    node_selector: Entries[LabelValue] = {}
+    node_selector: Labels = {}
     """Labels that a node must have."""
     tolerations: Items[Toleration] = []
     """Taints that the pods tolerate."""

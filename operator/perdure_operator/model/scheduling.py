@@ -8,8 +8,8 @@ from pydantic import Field
 
 from perdure_operator.model.base import (
     Count,
-    Entries,
     Items,
+    Labels,
     LabelValue,
     Positive,
     Strict,
@@ -50,7 +50,7 @@ class SelectorRequirement(Strict):
 class LabelSelector(Strict):
     """Which objects, by their labels."""
 
-    match_labels: Entries[LabelValue] = {}
+    match_labels: Labels = {}
     """Labels that they have."""
     match_expressions: Items[SelectorRequirement] = []
     """What their labels have to be."""

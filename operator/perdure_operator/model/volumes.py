@@ -10,10 +10,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from perdure_operator.model.base import (
+    KEYS,
     Entries,
     Items,
     Label,
-    LabelValue,
+    Labels,
     ObjectName,
     Quantity,
     Strict,
@@ -82,9 +83,9 @@ class ClaimSpec(Strict):
 class ClaimMetadata(Strict):
     """The metadata of a claim."""
 
-    labels: Entries[LabelValue] = {}
+    labels: Labels = {}
     """Labels of the claim."""
-    annotations: Entries[str] = {}
+    annotations: Annotated[Entries[str], KEYS] = {}
     """Annotations of the claim."""
 
 
