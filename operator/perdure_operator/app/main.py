@@ -19,6 +19,9 @@ from perdure_operator.app.operator import Operator, Options
 
 log = logging.getLogger(__name__)
 
+_IDENTITY: Any = "perdure-operator"
+"""Named, or kopf asks for the name of the user, which a pod's uid has not."""
+
 
 @click.command()
 @click.option(
@@ -52,6 +55,7 @@ def operator(namespaces: tuple[str, ...], default_store: str | None, port: int) 
     kopf.run(
         registry=_registry(options),
         settings=_settings(),
+        identity=_IDENTITY,
         standalone=True,
         clusterwide=not spaces,
         namespaces=spaces,
