@@ -68,7 +68,7 @@ def installed(request: pytest.FixtureRequest, plane: ControlPlane) -> ControlPla
 def cluster() -> Iterator[Cluster]:
     """A cluster with a node, of this module's own for the same reason."""
     try:
-        with Cluster(nodes=1) as cluster:
+        with Cluster(nodes=1, targets=["operator"]) as cluster:
             yield cluster
     except NotBuildable as error:
         pytest.skip(str(error))
@@ -212,9 +212,7 @@ def test_the_operator_runs_where_pods_are_restricted(cluster, way, tmp_path):
         name, tag = image.rsplit(":", 1)
         install(admin, f"image.repository={name}", f"image.tag={tag}")
     try:
-        admin.kubectl(
-            "rollout", "status", f"deployment/{OPERATOR}", "-n", NAMESPACE, "--timeout=180s"
-        )
+        wait_rollout(admin)
         (pod,) = admin.get("pods", "-n", NAMESPACE)["items"]
         metrics = f"http://{pod['status']['podIP']}:8081/metrics"
         with urllib.request.urlopen(metrics, timeout=10) as answer:
@@ -223,6 +221,16 @@ def test_the_operator_runs_where_pods_are_restricted(cluster, way, tmp_path):
         assert "forbidden" not in admin.kubectl("logs", f"deployment/{OPERATOR}", "-n", NAMESPACE)
     finally:
         remove(admin)
+
+
+def wait_rollout(admin: Access) -> None:
+    """Wait until the operator is ready; what its pod said if it is not."""
+    deployment = (f"deployment/{OPERATOR}", "-n", NAMESPACE)
+    try:
+        admin.kubectl("rollout", "status", *deployment, "--timeout=180s")
+    except CommandFailed as late:
+        pods = admin.kubectl("describe", "pods", "-n", NAMESPACE)
+        raise AssertionError(f"{late}\n{pods}\n{admin.kubectl('logs', *deployment)}") from late
 
 
 def test_kubectl_removes_everything(admin):
