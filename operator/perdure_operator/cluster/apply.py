@@ -132,7 +132,8 @@ class Apply:
             Conflict: somebody has changed the TrainingJob meanwhile; look again.
             ApiError: it was not written, or may not have been.
         """
-        patch = difference(before.document(), after.document())
+        stored = before.model_dump(by_alias=True, exclude_none=True, exclude_unset=True)
+        patch = difference(stored, after.document())
         if not patch:
             return []
         version = self._raw["metadata"]["resourceVersion"]

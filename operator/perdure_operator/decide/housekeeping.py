@@ -25,5 +25,5 @@ def keep_house(look: Look, plan: Plan) -> Plan:
     ]
     oldest_kept = plan.status.ended_attempt - KEPT_JOBS
     old: list[Action] = [DeleteJob(job) for job in ended if job.attempt <= oldest_kept]
-    known = set(plan.actions)
-    return replace(plan, actions=(*(a for a in stopped if a not in known), *plan.actions, *old))
+    new = [action for action in stopped if action not in plan.actions]
+    return replace(plan, actions=(*new, *plan.actions, *old))
