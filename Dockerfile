@@ -33,8 +33,8 @@ USER 65532:65532
 
 FROM trainer-packages AS trainer
 USER 0
-COPY --from=wheels /wheels /wheels
-RUN pip install --no-cache-dir --no-deps /wheels/perdure-[0-9]*.whl
+COPY --from=wheels /wheels/perdure-*.whl /wheels/
+RUN pip install --no-cache-dir --no-deps /wheels/*.whl
 USER 65532:65532
 
 FROM ${BASE_IMAGE} AS operator
@@ -42,7 +42,7 @@ ENV PATH=/opt/perdure/bin:${PATH} PYTHONUNBUFFERED=1
 COPY --from=locked /src/operator.txt /opt/perdure.txt
 RUN python3 -m venv /opt/perdure && pip install --no-cache-dir -r /opt/perdure.txt
 COPY --from=wheels /wheels /wheels
-RUN pip install --no-cache-dir --no-deps /wheels/perdure*.whl
+RUN pip install --no-cache-dir --no-deps /wheels/*.whl
 USER 65532:65532
 ENTRYPOINT ["perdure"]
 CMD ["operator"]
@@ -51,8 +51,8 @@ FROM trainer-packages AS example
 USER 0
 COPY --from=locked /src/examples.txt /opt/examples.txt
 RUN pip install --no-cache-dir -r /opt/examples.txt
-COPY --from=wheels /wheels /wheels
-RUN pip install --no-cache-dir --no-deps /wheels/perdure-[0-9]*.whl
+COPY --from=wheels /wheels/perdure-*.whl /wheels/
+RUN pip install --no-cache-dir --no-deps /wheels/*.whl
 ARG EXAMPLE=digits
 WORKDIR /example
 COPY deploy/examples/${EXAMPLE} ./

@@ -33,6 +33,11 @@ def up(nodes: int) -> None:
     """Start it, unless it runs, and say how to reach it."""
     if not _serves():
         _launch(nodes)
+    elif _facts()["nodes"] != str(nodes):
+        raise click.ClickException(
+            f"expected to start {nodes} nodes, but a cluster with {_facts()['nodes']} runs; "
+            "stop it first: make cluster-down"
+        )
     click.echo(_facts()["shell"])
 
 
@@ -54,7 +59,7 @@ def serve(nodes: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
         with Cluster(nodes, ["operator", "trainer", "example"]) as cluster:
-            facts = {"pid": str(os.getpid()), "shell": _shell(cluster)}
+            facts = {"pid": str(os.getpid()), "nodes": str(nodes), "shell": _shell(cluster)}
             SERVING.write_text(json.dumps(facts))
             signal.pause()
     except NotBuildable as error:

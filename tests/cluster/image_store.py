@@ -2,17 +2,14 @@
 
 A containerd without pods unpacks them into a root that is kept in the user's cache. A node's own
 root begins as links to the layers there, so an image of gigabytes is on a node at once. Nothing in
-the store ever changes or goes away while a cluster holds it: code that changes adds small layers,
-and other dependencies make another store.
+the store ever changes or goes away while a cluster holds it; it begins anew when it has grown large.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import shutil
 from collections.abc import Iterable
-from io import TextIOWrapper
 from pathlib import Path
 
 from go_programs import PROGRAMS, cache, locked
@@ -21,19 +18,22 @@ from cluster import images
 from cluster.containerd import Containerd
 from cluster.slots import Slot
 
+LARGE = 10 * 1024**3  # a change of the dependencies adds 2 GiB, a change of the code almost nothing
 LAYERS = ("snapshots", "sha256")  # folders whose entries never change
 
 
 class ImageStore:
-    """The store that fits the checkout's dependencies; held until `close`."""
+    """The store of this machine's user, held until `close`."""
 
     def __init__(self, slot: Slot) -> None:
         self._slot = slot
-        self.folder = cache() / "images" / _key()
+        self.folder = cache() / "images" / f"containerd-{PROGRAMS['containerd'].key}"
         with locked(cache() / "images"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(self.folder, fcntl.LOCK_SH)
-            _remove_unused(self.folder.parent)
+            self._lock = self.folder.with_suffix(".held").open("w")
+            if _size(self.folder) > LARGE and self._is_unused():
+                shutil.rmtree(self.folder)
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+            self.folder.mkdir(exist_ok=True)
 
     def close(self) -> None:
         """Let the store be removed when it is of no use any more."""
@@ -52,6 +52,14 @@ class ImageStore:
         """Make the root of a node's containerd, with every image in the store."""
         with locked(cache() / "images"):
             _clone(self.folder / "root", root)
+
+    def _is_unused(self) -> bool:
+        """Whether no cluster holds it."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def _unpack(self, new: list[images.Image]) -> None:
         folder = self._slot.folder / "image-store"
@@ -72,33 +80,9 @@ class ImageStore:
         return self.folder / f"has-{image.target}-{image.id}"
 
 
-def _key() -> str:
-    """What decides the large layers: without it every lock file would add gigabytes for ever."""
-    digest = hashlib.sha256(PROGRAMS["containerd"].key.encode())
-    for name in images.LOCKED:
-        digest.update((images.ROOT / name).read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _lock(store: Path, kind: int) -> TextIOWrapper:
-    lock = (store / "lock").open("w")
-    try:
-        fcntl.flock(lock, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise
-    return lock
-
-
-def _remove_unused(stores: Path) -> None:
-    """Remove the stores that no cluster holds, this one's own being held."""
-    for store in stores.iterdir():
-        try:
-            lock = _lock(store, fcntl.LOCK_EX)
-        except BlockingIOError:
-            continue
-        shutil.rmtree(store)
-        lock.close()
+def _size(store: Path) -> int:
+    """Bytes of all layers, packed."""
+    return sum(blob.stat().st_size for blob in store.glob("root/*/blobs/sha256/*"))
 
 
 def _clone(source: Path, target: Path) -> None:

@@ -15,7 +15,6 @@ import go_programs
 from go_programs import cache
 
 ROOT = Path(__file__).parents[2]
-LOCKED = ("Dockerfile", "pyproject.toml", "uv.lock")  # these decide the large layers
 BASE_PACKAGES = "python3,python3-venv,ca-certificates"
 BASE = "localhost/perdure/base:bookworm"
 CERTIFICATES = "/etc/ssl/certs"
