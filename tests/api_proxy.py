@@ -5,6 +5,7 @@ before or right after one of them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import threading
 from collections.abc import Callable
@@ -84,7 +85,7 @@ class ApiProxy:
             request.method,
             self._upstream.server + request.raw_path,
             headers=headers,
-            data=await request.read(),
+            data=await request.read() or None,
             ssl=tls,
         ) as answer:
             self._after.pop(number, _nothing)()
@@ -105,10 +106,11 @@ class ApiProxy:
 async def _stream(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
     headers = {k: v for k, v in answer.headers.items() if k.lower() not in _OF_THE_CONNECTION}
     response = web.StreamResponse(status=answer.status, headers=headers)
-    await response.prepare(request)
-    async for chunk in answer.content.iter_any():
-        await response.write(chunk)
-    await response.write_eof()
+    with contextlib.suppress(ConnectionResetError):  # the client has been killed
+        await response.prepare(request)
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+        await response.write_eof()
     return response
 
 
