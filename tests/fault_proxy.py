@@ -129,10 +129,13 @@ class FaultProxy:
             await flow
         except asyncio.CancelledError:
             flow.cancel()
-            assert request.transport is not None
-            request.transport.abort()
+            await asyncio.wait([flow])
+            if request.transport is not None:  # else the client has gone first
+                request.transport.abort()
         finally:
             self._watching.discard(flow)
+            if answer.connection is not None and answer.connection.transport is not None:
+                answer.connection.transport.abort()
         return response
 
     async def _flow(self, answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:

@@ -18,7 +18,7 @@ from perdure_operator.cluster.api import Api
 from perdure_operator.cluster.connection import Connection, Credentials
 
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
-LIMIT_SECONDS = 30
+LIMIT_SECONDS = 120
 
 
 def on_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

@@ -123,8 +123,11 @@ class Api:
                 self.requests["WATCH", response.status] += 1
                 if response.status != 200:
                     raise await self._error(response, authorization)
-                async for event in events(response.content):
-                    yield event
+                try:
+                    async for event in events(response.content):
+                        yield event
+                finally:
+                    _abandon(response)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.unreachable(error) from error
 
@@ -231,6 +234,12 @@ class Api:
     def _url(self, path: str, query: Mapping[str, str] | None) -> URL:
         text = f"{self._connection.host}{path}"
         return URL(f"{text}?{urlencode(query)}" if query else text, encoded=True)
+
+
+def _abandon(response: aiohttp.ClientResponse) -> None:
+    """Drop a stream that has not ended; to part in TLS's way needs an answer from who may be dead."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
 
 
 def _headers(authorization: str | None, content_type: str | None = None) -> dict[str, str]:
