@@ -16,6 +16,7 @@ from perdure.contract.exits import ExitCode, Reason
 from perdure.contract.labels import API_VERSION, KIND
 from perdure.contract.status import Activity, Kind
 from perdure_operator.cli import run
+from perdure_operator.decide.conditions import Type
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -59,9 +60,16 @@ def test_options_table_is_the_command():
     assert set(re.findall(r"--[a-z-]+", cells)) == options
 
 
+def reasons_of_the_operator() -> set[str]:
+    """What its source gives as the reason of a condition."""
+    sources = (ROOT / "operator/perdure_operator").glob("*/*.py")
+    return {word for file in sources for word in re.findall(r'"([A-Z][A-Za-z]+)"', file.read_text())}
+
+
 def test_notices_in_the_documents_exist():
-    names_of_python = {"PyDataset", "SystemExit"}
-    known = {str(word) for words in (Kind, Reason, Activity) for word in words} | names_of_python
+    others = {"PyDataset", "SystemExit", "Recreate"}
+    said = {str(word) for words in (Kind, Reason, Activity, Type) for word in words}
+    known = said | others | reasons_of_the_operator()
     assert set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)*)`", README + GUIDE)) <= known
 
 

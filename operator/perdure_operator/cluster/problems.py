@@ -74,6 +74,12 @@ def _container_waits(container: Raw) -> Problem | None:
     return None
 
 
+_MISSING = {
+    "secret": ("Secret", "SecretMissing"),
+    "configmap": ("ConfigMap", "ConfigMapMissing"),
+}
+
+
 def _not_configured(image: str, message: str) -> Problem:
     if "runAsNonRoot" in message or "non-root" in message:
         return Problem(
@@ -84,9 +90,9 @@ def _not_configured(image: str, message: str) -> Problem:
         )
     missing = re.search(r'(secret|configmap) "([^"]+)" not found', message)
     if missing:
-        kind = {"secret": "Secret", "configmap": "ConfigMap"}[missing[1]]
+        kind, reason = _MISSING[missing[1]]
         return Problem(
-            f"{kind}Missing",
+            reason,
             f"the {kind} {missing[2]} is not in this namespace. Create it and the pod goes on, or "
             "change spec.checkpoint.credentialsSecret, spec.env or spec.envFrom.",
         )
