@@ -91,5 +91,3 @@ def collect_garbage(api: ApiServer) -> None:
         for obj in api.all(kind):
             if obj["metadata"]["ownerReferences"][0]["uid"] not in uids:
                 api.delete(kind, obj["metadata"]["name"])
-
-

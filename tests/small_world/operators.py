@@ -14,7 +14,7 @@ from perdure_operator.app.instruments import Instruments
 from perdure_operator.app.work import Reconciler
 from perdure_operator.cluster.errors import ApiError, Unavailable
 from perdure_operator.cluster.gather import Caches, key_of
-from perdure_operator.cluster.resources import TRAINING_JOBS, Resource
+from perdure_operator.cluster.resources import JOBS, TRAINING_JOBS, Resource
 from perdure_operator.cluster.store import Store
 from perdure_operator.decide.happenings import Happening
 from small_world.api_server import KINDS, NAMESPACE, ApiServer, Raw
@@ -37,13 +37,23 @@ class Client:
         self._chance = chance
         self.writes: list[tuple[str, Resource, Raw]] = []
         self.is_lossy = True
+        self.looks_at = ""
 
     async def get(self, kind: Resource, namespace: str, name: str) -> Raw:
         await _stop_here()
         return self._api.get(kind, name)
 
     async def create(self, kind: Resource, namespace: str, body: Raw) -> Raw:
-        return await self._write("create", kind, body, lambda: self._api.create(kind, body))
+        return await self._write("create", kind, body, lambda: self._start(body))
+
+    def _start(self, body: Raw) -> Raw:
+        """Only who is slow starts what is out of date by then; nobody can keep it from that."""
+        current = self._api.get(TRAINING_JOBS, NAME)
+        if current["metadata"]["resourceVersion"] == self.looks_at:
+            attempt = int(body["metadata"]["labels"]["perdure.dev/attempt"])
+            assert not current["spec"].get("suspend"), "nothing is started while suspended"
+            assert attempt > current.get("status", {}).get("attempt", 0), "a number has one Job"
+        return self._api.create(JOBS, body)
 
     async def merge_patch(
         self, kind: Resource, namespace: str, name: str, body: Raw, subresource: str = ""
@@ -147,6 +157,9 @@ class Operator:
     def go_on(self) -> float | None:
         """Up to the next request, its answer or the end of the look; returns when to look again."""
         if self._work is None:
+            seen = self.caches[TRAINING_JOBS].get(NAMESPACE, NAME)
+            assert seen is not None
+            self.client.looks_at = seen["metadata"]["resourceVersion"]
             self._work = self._reconciler.reconcile((NAMESPACE, NAME))
         try:
             self._work.send(None)
@@ -173,5 +186,3 @@ class Operator:
         for cache in self.caches.values():
             cache.hear(10**9)
         self.reports.poll()
-
-

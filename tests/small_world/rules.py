@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 from perdure_operator.cluster.resources import JOBS, PODS, TRAINING_JOBS
 from small_world.api_server import ApiServer, Raw
 
@@ -17,32 +14,18 @@ class Rules:
 
     def __init__(self, api: ApiServer) -> None:
         self._api = api
-        self._read = {TRAINING_JOBS: 0, JOBS: 0}
+        self._read = 0
         self._status: Raw = {}
-        self._attempts: set[int] = set()
 
     def check(self) -> None:
-        for _, job in self._new(TRAINING_JOBS):
+        history = self._api.history[TRAINING_JOBS]
+        for _, job in history[self._read :]:
             after = job.get("status", {})
             if after != self._status:
                 check_status(self._status, after)
                 self._status = after
-        for kind, job in self._new(JOBS):
-            self._check_number(kind, job)
-        check_trainers(self._api, self._status.get("endedAttempt", 0))
-
-    def _new(self, kind: Any) -> Iterator[tuple[str, Raw]]:
-        history = self._api.history[kind]
-        yield from history[self._read[kind] :]
-        self._read[kind] = len(history)
-
-    def _check_number(self, kind: str, job: Raw) -> None:
-        """A number that a status has had is never given to another Job."""
-        attempt = int(job["metadata"]["labels"]["perdure.dev/attempt"])
-        key = (job["metadata"]["uid"], attempt)
-        known = {uid for uid, number in self._attempts if number == attempt}
-        assert known <= {key[0]}, f"attempt {attempt} was two Jobs"
-        self._attempts.add(key)
+        self._read = len(history)
+        check_trainers(self._api)
 
 
 def check_status(before: Raw, after: Raw) -> None:
@@ -86,10 +69,12 @@ def check_phase(status: Raw) -> None:
     assert ("completionTime" in status) == (status["phase"] in TERMINAL)
 
 
-def check_trainers(api: ApiServer, ended: int) -> None:
+def check_trainers(api: ApiServer) -> None:
     """At most one trainer that nobody has told to go: the others' Jobs are suspended or gone."""
     going_on = {
-        job["metadata"]["uid"] for job in api.objects[JOBS].values() if not job["spec"].get("suspend", False)
+        job["metadata"]["uid"]
+        for job in api.objects[JOBS].values()
+        if not job["spec"].get("suspend", False)
     }
     staying = [
         pod

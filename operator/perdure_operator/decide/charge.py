@@ -23,6 +23,8 @@ def charged_to(end: AttemptEnd) -> Counted:
     """
     if end.disrupted and end.ending is None and end.exit_code != 0:
         return Counted.PREEMPTION
+    if end.is_fenced:
+        return Counted.INFRASTRUCTURE
     return counted_as(end.code, has_message=end.ending is not None)
 
 

@@ -42,7 +42,7 @@ def _with_last_report(look: Look, end: AttemptEnd) -> JobStatus:
 
 def _decided(look: Look, end: AttemptEnd) -> Decision:
     counters = counters_of(look.status)
-    decision = decide(end, counters, look.spec, started=look.started, now=look.now)
+    decision = decide(end, counters, look.spec, started=look.started, now=look.now, gives_way=False)
     problem = _hopeless(look, decision)
     if problem is None:
         return decision

@@ -27,15 +27,26 @@ class _Case:
     counters: Counters
     spec: Spec
     seconds_left: float | None
+    gives_way: bool
 
     def decision(self, phase: Phase, reason: str, message: str) -> Decision:
         return Decision(phase, reason, message, self.counters)
 
 
 def decide(
-    end: AttemptEnd, counters: Counters, spec: Spec, *, started: float, now: float
+    end: AttemptEnd,
+    counters: Counters,
+    spec: Spec,
+    *,
+    started: float,
+    now: float,
+    gives_way: bool = True,
 ) -> Decision:
-    """What follows `end`. `counters` are those before it; `started` is when the job began."""
+    """What follows `end`. `counters` are those before it; `started` is when the job began.
+
+    `gives_way` leaves the job to the process that has fenced this one. Whoever starts one attempt
+    after the other does not: there only a straggler of an earlier one can have begun late.
+    """
     counted = charged_to(end)
     case = _Case(
         end,
@@ -43,6 +54,7 @@ def decide(
         _counted(end, counters, counted),
         spec,
         seconds_left(started, now, spec.active_deadline_seconds),
+        gives_way,
     )
     return next(filter(None, (check(case) for check in _CHECKS)), None) or _start_again(case)
 
@@ -89,8 +101,7 @@ def _suspended(case: _Case) -> Decision | None:
 
 def _fenced(case: _Case) -> Decision | None:
     """Another process continues the lineage: a further attempt would only take it back."""
-    ending = case.end.ending
-    if ending is None or not case.end.is_our(ExitCode.RESUME) or ending.reason != Reason.FENCED:
+    if not (case.end.is_fenced and case.gives_way):
         return None
     return case.decision(
         Phase.FAILED, Reason.FENCED, _said(case.end, "another process has taken over this job")

@@ -6,7 +6,7 @@ import signal as signals
 from dataclasses import dataclass
 from enum import StrEnum
 
-from perdure.contract.exits import ExitCode
+from perdure.contract.exits import ExitCode, Reason
 from perdure.contract.status import Ending, Status
 
 
@@ -73,6 +73,11 @@ class AttemptEnd:
     def is_our(self, code: ExitCode) -> bool:
         """Whether it ended with `code` and means by it what the contract says."""
         return self.code == code and self.ending is not None
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether another process has taken over the lineage."""
+        return self.ending is not None and self.ending.reason == Reason.FENCED
 
     @property
     def description(self) -> str:

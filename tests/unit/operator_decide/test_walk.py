@@ -222,3 +222,43 @@ def test_whatever_happens_the_job_succeeds_in_the_end(world):
     for _ in range(30):
         world.quiet_step()
     assert len(world.operators[0].client.writes) == writes
+
+
+def statuses(world):
+    return [job["status"] for _, job in world.api.history[TRAINING_JOBS] if "status" in job]
+
+
+def look_on(world, operator, seconds):
+    """The operator looks while nothing happens but time."""
+    operator.client.is_lossy = False
+    for _ in range(seconds // 5):
+        operator.hear_all()
+        while operator.look() == 0:
+            operator.hear_all()
+        world.api.now += 5
+
+
+def test_nothing_is_said_twice_and_nothing_written_while_nothing_happens(world):
+    for _ in range(world.chance.randint(1, 300)):
+        world.step()
+    world.calm_down()
+    operator = world.operators[0]
+    already = len(statuses(world))
+    look_on(world, operator, 1000)
+    said = [json.dumps(status, sort_keys=True) for status in statuses(world)[already:]]
+    assert len(said) == len(set(said)), said
+    writes = len(operator.client.writes)
+    look_on(world, operator, 300)
+    assert operator.client.writes[writes:] == []
+
+
+def test_an_operator_that_begins_unsays_nothing(world):
+    for _ in range(world.chance.randint(1, 300)):
+        world.step()
+    world.calm_down()
+    look_on(world, world.operators[0], 1000)
+    new = world.new_operator()
+    for _ in range(30):
+        new.look()
+        world.api.now += 5
+    assert new.client.writes == []
