@@ -16,6 +16,7 @@ import kopf
 
 from perdure.contract import labels
 from perdure_operator.app.operator import Operator, Options
+from perdure_operator.app.storages import NoDiffBase
 
 log = logging.getLogger(__name__)
 
@@ -90,11 +91,13 @@ def _registry(options: Options) -> kopf.OperatorRegistry:
 def _settings() -> kopf.OperatorSettings:
     """kopf as an event source and nothing more: it writes nothing, and never gives up.
 
-    Why each is set: docs/decisions/0010.
+    Why each is set: docs/decisions/0009.
     """
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = kopf.StatusProgressStorage()
     settings.watching.server_timeout = 290
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 10
