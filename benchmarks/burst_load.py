@@ -115,13 +115,14 @@ async def _version(api: Api, resource: Resource) -> str:
 async def _watch(
     api: Api, resource: Resource, namespace: str, take_in: Callable[[Object], None], version: str
 ) -> None:
-    events = api.watch(
-        resource, namespace, resource_version=version, timeout_seconds=LONGEST_SECONDS
-    )
-    async with aclosing(events):
-        async for kind, obj in events:
-            if kind in {"ADDED", "MODIFIED"}:
-                take_in(obj)
+    """Watch until cancelled; the API server ends the watch of a client that is behind."""
+    while True:
+        events = api.watch(resource, namespace, resource_version=version)
+        async with aclosing(events):
+            async for kind, obj in events:
+                version = obj["metadata"]["resourceVersion"]
+                if kind in {"ADDED", "MODIFIED"}:
+                    take_in(obj)
 
 
 def _owner(obj: Object) -> str | None:
