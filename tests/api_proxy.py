@@ -44,7 +44,7 @@ class ApiProxy:
         self.writes: list[str] = []
 
     def before(self, number: int, do: Callable[[], None]) -> None:
-        """Do it when write `number` (from 1) has come and is not passed on yet."""
+        """Do it when write `number` (from 1) has come, which is then not passed on."""
         self._before[number] = do
 
     def after(self, number: int, do: Callable[[], None]) -> None:
@@ -78,7 +78,9 @@ class ApiProxy:
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         number = self._count(request)
-        self._before.pop(number, _nothing)()
+        if number in self._before:
+            self._before.pop(number)()
+            raise web.HTTPServiceUnavailable  # to nobody: the write never reached the server
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _OF_THE_CONNECTION}
         tls = ssl.create_default_context(cafile=str(self._upstream.authority))
         async with self._session.request(

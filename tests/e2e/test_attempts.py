@@ -58,7 +58,7 @@ def test_over_fifty_evictions_no_two_trainers_run_at_once(ground, tmp_path, evic
         evicted = None
         for _ in range(evictions):
             pod = training.next_running_pod(evicted)
-            wait_for("the trainer to listen", lambda pod=pod: "attempt" in ground.logs(pod))
+            wait_for("the trainer to listen", lambda pod=pod: "process" in ground.logs(pod))
             training.evict(pod)
             evicted = pod
         status = training.wait_end()
@@ -83,11 +83,16 @@ class Killed:
     def __init__(self, operator: OperatorProcess) -> None:
         self._operator = operator
         self.happened = threading.Event()
+        self._again = threading.Thread(target=self._start_again)
 
     def __call__(self) -> None:
         self._operator.kill()
         self.happened.set()
-        threading.Thread(target=self._start_again).start()
+        self._again.start()
+
+    def join(self) -> None:
+        """Wait until it runs again."""
+        self._again.join()
 
     def _start_again(self) -> None:
         time.sleep(0.5)
@@ -110,34 +115,41 @@ def play(
         with operator:
             training.apply(spec(ground, "wait,fail,finish"))
             pod = training.running_pod()
-            wait_for("the trainer to listen", lambda: "attempt" in ground.logs(pod))
+            wait_for("the trainer to listen", lambda: "process 1" in ground.logs(pod))
             training.evict(pod)
             status = training.wait_end()
             assert killed is None or killed.happened.wait(1), "it was not killed"
-            attempts = {pod["metadata"]["labels"]["perdure.dev/attempt"] for pod in training.pods()}
-        assert attempts <= {"1", "2", "3"}
+            if killed is not None:
+                killed.join()
     return status, proxy
 
 
 def end_of(status: dict[str, Any]) -> dict[str, Any]:
-    """What must be the same, wherever the operator was killed."""
-    return {key: status[key] for key in ("phase", "attempt", "retries", "result", "checkpoint")}
+    """What must be the same, wherever the operator was killed: three processes, no more, each counted
+    once. Which of them the Job controller has started without the operator may differ.
+    """
+    assert status["attempt"] <= 3
+    return {key: status[key] for key in ("phase", "retries", "result", "checkpoint")}
 
 
 def test_killed_anywhere_the_operator_brings_the_job_to_the_same_end(ground, tmp_path, places):
     clean, proxy = play(ground, "never-killed", tmp_path / "clean", lambda *_: None)
     wanted, writes = end_of(clean), len(proxy.writes)
     assert clean["phase"] == "Succeeded"
+    assert clean["result"]["digest"] == "after-3"
     assert clean["attempt"] == 3
     everywhere = [(number, side) for number in range(1, writes + 1) for side in ("before", "after")]
     step = max(1, len(everywhere) // places)
     for number, side in everywhere[::step][:places]:
 
-        def place(proxy: ApiProxy, operator: OperatorProcess, number=number, side=side) -> Killed:
+        def place(
+            proxy: ApiProxy, operator: OperatorProcess, number: int = number, side: str = side
+        ) -> Killed:
             killed = Killed(operator)
             getattr(proxy, side)(number, killed)
             return killed
 
         name = f"killed-{side}-{number}"
-        status, _ = play(ground, name, tmp_path / name, place)
+        status, proxy = play(ground, name, tmp_path / name, place)
         assert end_of(status) == wanted, f"killed {side} write {number} of {proxy.writes}"
+        print(f"killed {side} write {number} ({proxy.writes[number - 1]}): the same end")
