@@ -38,9 +38,12 @@ def _unscheduled(raw: Raw) -> Problem | None:
 
 def _no_node(raw: Raw, message: str) -> str:
     """Name the extended resource that the scheduler misses: most often it is the GPU."""
-    missing = re.findall(r"Insufficient ([\w.-]+/[\w.-]+)", message)
+    missing = re.findall(r"Insufficient ([\w.-]+/[\w-]+(?:\.[\w-]+)*)", message)
     if not missing:
-        return f"no node can take the pod: {message}"
+        return (
+            "no node can take the pod. Check spec.resources, spec.nodeSelector, spec.affinity, "
+            f"spec.tolerations and spec.volumes. The scheduler says: {message}"
+        )
     limits = raw["spec"]["containers"][0].get("resources", {}).get("limits", {})
     wanted = ", ".join(f"{name}: {limits.get(name, '?')}" for name in dict.fromkeys(missing))
     return (
