@@ -129,6 +129,7 @@ def end_of(status: dict[str, Any]) -> dict[str, Any]:
     once. Which of them the Job controller has started without the operator may differ.
     """
     assert status["attempt"] <= 3
+    status["checkpoint"].pop("uri")  # has the job's name in it
     return {key: status[key] for key in ("phase", "retries", "result", "checkpoint")}
 
 
