@@ -101,4 +101,5 @@ def _facts() -> dict[str, str]:
     return facts
 
 
-main()
+if __name__ == "__main__":
+    main()

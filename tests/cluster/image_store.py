@@ -29,11 +29,12 @@ class ImageStore:
         self._slot = slot
         self.folder = cache() / "images" / f"containerd-{PROGRAMS['containerd'].key}"
         with locked(cache() / "images"):
-            self._lock = self.folder.with_suffix(".held").open("w")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = self.folder.with_name(f"{self.folder.name}.held").open("w")
             if _size(self.folder) > LARGE and self._is_unused():
                 shutil.rmtree(self.folder)
+                self.folder.mkdir()
             fcntl.flock(self._lock, fcntl.LOCK_SH)
-            self.folder.mkdir(exist_ok=True)
 
     def close(self) -> None:
         """Let the store be removed when it is of no use any more."""
