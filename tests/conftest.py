@@ -17,7 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--disturbances", type=int, default=10, help="kills per way to give data")
     parser.addoption("--store", choices=["file", "s3"], default="file", help="where they save")
     parser.addoption("--evictions", type=int, default=10, help="evictions of one job on a cluster")
-    parser.addoption("--walks", type=int, default=60, help="random walks of the reconcile")
+    parser.addoption("--walks", type=int, default=20, help="random walks of the reconcile")
     parser.addoption("--places", type=int, default=4, help="where the operator is killed")
 
 

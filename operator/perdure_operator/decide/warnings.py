@@ -58,8 +58,8 @@ def _no_progress(look: Look, status: JobStatus) -> Problem | None:
         return None
     return Problem(
         "NoNewCheckpoint",
-        f"{times} attempts in a row brought no newer checkpoint. Is the time between interruptions "
-        "shorter than spec.checkpoint.interval and the start of the program?",
+        f"{times} attempts in a row brought no newer checkpoint. If they are interrupted sooner than "
+        "the program starts and saves, set a shorter spec.checkpoint.interval.",
     )
 
 
