@@ -19,6 +19,7 @@ from cluster.containerd import Containerd
 from cluster.slots import Slot
 
 LARGE = 10 * 1024**3  # a change of the dependencies adds 2 GiB, a change of the code almost nothing
+BLOBS = Path("root/io.containerd.content.v1.content/blobs/sha256")
 LAYERS = ("snapshots", "sha256")  # folders whose entries never change
 
 
@@ -70,7 +71,7 @@ class ImageStore:
         try:
             for image in new:
                 archive = folder / f"{image.target}.tar"
-                image.save(archive)
+                image.save(archive, self.folder / BLOBS)
                 containerd.load(archive)
                 archive.unlink()
                 self._mark(image).touch()
@@ -83,7 +84,7 @@ class ImageStore:
 
 def _size(store: Path) -> int:
     """Bytes of all layers, packed."""
-    return sum(blob.stat().st_size for blob in store.glob("root/*/blobs/sha256/*"))
+    return sum(blob.stat().st_size for blob in (store / BLOBS).glob("*"))
 
 
 def _clone(source: Path, target: Path) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import configparser
 import os
 import subprocess
+import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +34,23 @@ class Image:
         """What pods call it: nothing can be pulled under it, and it never changes."""
         return f"localhost/perdure/{self.target}:{self.id[:12]}"
 
-    def save(self, archive: Path) -> None:
-        """Write it as an archive."""
-        _buildah("push", self.id, f"docker-archive:{archive}:{self.name}")
+    def save(self, archive: Path, present: Path) -> None:
+        """Write it as an archive, without the blobs that are in the folder `present` already.
+
+        An image of gigabytes, of which one small layer is new, is then a small archive.
+        """
+        with tempfile.TemporaryDirectory(dir=archive.parent) as made:
+            layout = Path(made)
+            blobs = layout / "blobs" / "sha256"
+            blobs.mkdir(parents=True)
+            known = [file.name for file in present.glob("*")]
+            for blob in known:
+                (blobs / blob).symlink_to(present / blob)
+            _buildah("push", "--disable-compression", self.id, f"oci:{layout}:{self.name}")
+            for blob in known:
+                (blobs / blob).unlink()
+            with tarfile.open(archive, "w") as tar:
+                tar.add(layout, arcname=".")
 
 
 def build(target: str) -> Image:

@@ -108,12 +108,13 @@ class Node:
     def _configuration(self) -> dict[str, object]:
         pair = self.control_plane.authority.server(self.name, [self.name], [self.address])
         resolver = self.folder / "resolv.conf"
-        resolver.touch()  # pods resolve no names, rather than ask the machine's own servers
+        resolver.touch()  # pods resolve no names at all, rather than ask the machine's own servers
         return {
             **_SETTINGS,
             "address": self.address,
             "authentication": _only_by_certificate(self.control_plane.authority.certificate),
             "cgroupRoot": f"/{self._cgroup}",
+            "clusterDNS": [self.slot.host(0)],  # where nothing answers; without one each pod warns
             "containerRuntimeEndpoint": self.containerd.endpoint,
             "healthzBindAddress": self.address,
             "healthzPort": HEALTH_PORT,
