@@ -16,17 +16,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from perdure import determinism, endings, server
+from perdure import determinism, endings, inbox, server
 from perdure.board import Board, say
 from perdure.contract.environment import JOB, STORE, InvalidSetting
 from perdure.contract.exits import ExitCode, Reason
+from perdure.contract.requests import Request
 from perdure.contract.status import Ending, Kind
+from perdure.control import Control
 from perdure.determinism import Fixed
-from perdure.errors import Fenced, Refused, StoreUnreachable, TrainerExit
+from perdure.errors import Fenced, Refused, Stopped, StoreUnreachable, TrainerExit
 from perdure.interval import Measured, Progress, Schedule
 from perdure.lineage.lineage import Lineage, Point, next_run
 from perdure.lineage.log import WriterFenced
-from perdure.lineage.records import RecordKind
+from perdure.lineage.records import Obeyed, RecordKind
 from perdure.lineage.writer import CheckpointWriter
 from perdure.saver import Saver
 from perdure.settings import Settings, termination_log
@@ -82,7 +84,8 @@ class Attempt:
         self._start: dict[str, Any] = {}
         self.steps = 0
         self._fits = 0
-        self._is_past_lineage = False
+        self._is_past_lineage = self._is_over = False
+        self.control = Control(self.board)
         endings.watch(self)
         server.start(self)
         with self.exits:
@@ -94,6 +97,7 @@ class Attempt:
             self.lineage = Lineage(self.store, job, settings.attempt, self._damaged)
             self.fixed = self._fixed()
             self.writer = CheckpointWriter(self.lineage.log, settings.keep)
+        inbox.watch(settings.request_file, self.control, self._stop)
 
     def _damaged(self, message: str) -> None:
         self.board.notice(Kind.CHECKPOINT_DAMAGED, message)
@@ -145,6 +149,7 @@ class Attempt:
             if not self.already_finished:
                 self._claim()
             self.lineage.adopt_all(self.writer)
+            self.control.know(obeyed for _, obeyed in self.lineage.requests())
         self.board.set(starts=self.lineage.starts)
         self.lineage.log.write_store = self._store  # the saver has its own way of trying again
         self.saver = Saver(self.writer, self.board)
@@ -208,8 +213,25 @@ class Attempt:
             self._claim()
         return point
 
+    def _stop(self, request: Request) -> None:
+        """End the process, once it has a lineage to put on record that `request` was obeyed."""
+        saver = self.saver
+        if saver is None or self.already_finished or self._is_over:
+            return
+        seconds = self.settings.store_deadline_seconds
+
+        def stopped(saved: int | None) -> TrainerExit:
+            with self.exits:
+                self.lineage.log.write_store = self.store  # nothing comes later that tries again
+                saver.note(Obeyed(request.id, request.verb, request.arguments, None), seconds)
+            self.board.obeyed(request.id)
+            return Stopped(request.id, saved)
+
+        self.signals.stop(stopped, seconds)
+
     def finish(self) -> None:
         """The program has ended well: close the lineage."""
+        self._is_over = True
         trained = self.has_begun and bool(self.lineage.log.index.finals)
         digest = self.lineage.result_digest() if trained else None
         if trained and not self.already_finished:

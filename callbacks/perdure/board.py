@@ -114,6 +114,12 @@ class Board:
             self._status = replace(self._status, notices=(*self._status.notices, notice))
         say(f"{kind}: {message}")
 
+    def obeyed(self, request: int) -> None:
+        """Request `request` was obeyed or refused; an older one stays behind it."""
+        with self._lock:
+            newest = max(request, int(self._status.request_obeyed or request))
+            self._status = replace(self._status, request_obeyed=str(newest))
+
     def end(self, ending: Ending) -> bool:
         """How the process ends; the first ending stays, and True says that this was it."""
         with self._lock:

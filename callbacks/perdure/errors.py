@@ -43,6 +43,10 @@ class StoreUnreachable(TrainerExit):
     reason = Reason.STORE_UNREACHABLE
 
 
+def _what_is_saved(step: int | None) -> str:
+    return "nothing was trained that is not saved" if step is None else f"saved at step {step}"
+
+
 class Preempted(TrainerExit):
     """The process was told to go; what it had is saved, at `saved_step`, or unchanged."""
 
@@ -50,9 +54,17 @@ class Preempted(TrainerExit):
     reason = Reason.PREEMPTED
 
     def __init__(self, saved_step: int | None = None) -> None:
-        unchanged = "nothing was trained that is not saved"
-        what = unchanged if saved_step is None else f"saved at step {saved_step}"
-        super().__init__(f"told to end by SIGTERM; {what}; start me again")
+        super().__init__(f"told to end by SIGTERM; {_what_is_saved(saved_step)}; start me again")
+
+
+class Stopped(TrainerExit):
+    """A request told the process to stop; what it had is saved, and nobody is to start it again."""
+
+    exit_code = ExitCode.STOPPED
+    reason = Reason.STOPPED
+
+    def __init__(self, request: int, saved_step: int | None = None) -> None:
+        super().__init__(f"stopped by request {request}; {_what_is_saved(saved_step)}")
 
 
 class Fenced(TrainerExit):

@@ -28,6 +28,7 @@ KERAS_RANGE = ((3, 12), (3, 16))
 TENSORFLOW_RANGE = ((2, 19), (2, 22))
 
 DataAdapter = data_adapter.DataAdapter
+CURRENT_RATE = "_get_current_learning_rate"  # the method that Optimizer.learning_rate calls
 EPOCHS_PER_FIT = 2**32  # the two are one number in the key of an order
 
 

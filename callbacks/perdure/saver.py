@@ -10,9 +10,10 @@ from perdure.board import Board, say
 from perdure.contract.status import Kind
 from perdure.errors import Fenced, StoreUnreachable
 from perdure.lineage.log import WriterFenced
-from perdure.lineage.records import now
+from perdure.lineage.records import Obeyed, now
 from perdure.lineage.writer import CheckpointWriter, Saved, Snapshot
-from perdure.store import StoreError
+from perdure.signals import MARGIN_SECONDS
+from perdure.store import StoreError, Unavailable
 
 RETRY_SECONDS = 2.0
 RETRY_MOST_SECONDS = 30.0
@@ -58,6 +59,22 @@ class Saver:
         """Wait until no snapshot is under way; False if one still is after `seconds`."""
         with self._condition:
             return self._condition.wait_for(lambda: self._snapshot is None, max(0.0, seconds))
+
+    def note(self, obeyed: Obeyed, seconds: float) -> None:
+        """Put a request on record from the calling thread; wait `seconds` for the save under way.
+
+        Raises:
+            WriterFenced: another process has taken over the lineage.
+            StoreError: the store did not take it; there is a pause before the next is offered.
+        """
+        with self._condition:
+            if not self._condition.wait_for(lambda: self._snapshot is None, max(0.0, seconds)):
+                raise Unavailable("the save under way did not end")
+            try:
+                self._writer.note(obeyed)
+            except StoreError:
+                self._retry_at = time.monotonic() + RETRY_SECONDS
+                raise
 
     def raise_if_fenced(self) -> None:
         """End the process if another one has taken over the lineage."""
@@ -125,10 +142,11 @@ class Saver:
         self._failures_in_a_row = 0
         self.last = saved
         self.sent_bytes += saved.sent
+        # A notice may come just after a save has begun: that one is finished, and a second one made.
         status = self._board.status()
         self._board.set(
             checkpoint=saved.committed, checkpoints=status.checkpoints + 1, uncommitted_since=None,
-            grace_needed_seconds=round(saved.seconds, 3),
+            grace_needed_seconds=round(2 * saved.seconds + MARGIN_SECONDS, 3),
         )  # fmt: skip
 
     def _failed(self, error: Exception) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import socketserver
 import threading
 from collections.abc import Iterator
 from datetime import datetime
@@ -38,10 +40,9 @@ class Observed(Protocol):
 
 def start(attempt: Observed) -> None:
     """Serve the metrics port; an occupied one is a notice, never a failed training."""
-    host = "" if "KUBERNETES_SERVICE_HOST" in os.environ else "127.0.0.1"
     handler = type("Handler", (_Handler,), {"attempt": attempt, "registry": _registry(attempt)})
     try:
-        server = ThreadingHTTPServer((host, attempt.metrics_port), handler)
+        server = _server(attempt.metrics_port, handler)
     except OSError as error:
         attempt.board.notice(
             Kind.METRICS_UNAVAILABLE,
@@ -49,8 +50,38 @@ def start(attempt: Observed) -> None:
             f"without metrics and status. Set {METRICS_PORT} to a free port, or 0 for any",
         )
         return
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="perdure-metrics", daemon=True).start()
+
+
+def _server(port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    """In a pod on every address, of either family: the pod's own is what Prometheus and the operator
+    come to. Elsewhere for this machine only. Kubelets set the variable in every container.
+    """
+    if "KUBERNETES_SERVICE_HOST" not in os.environ:
+        return _Server(("127.0.0.1", port), handler)
+    return (
+        _DualStack(("::", port), handler)
+        if socket.has_dualstack_ipv6()
+        else _Server(("", port), handler)
+    )
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        """Like the base class, which also asks DNS for the machine's name and waits for the answer."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+
+class _DualStack(_Server):
+    address_family = socket.AF_INET6
+
+    def server_bind(self) -> None:
+        """Take IPv4 too."""
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -13,8 +13,6 @@ from pathlib import Path
 from perdure.contract import environment as env
 from perdure.contract.environment import Every, InvalidSetting, Job, Keep
 
-MARGIN_SECONDS = 2.0
-
 
 @dataclass(frozen=True)
 class Settings:

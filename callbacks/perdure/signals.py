@@ -1,4 +1,5 @@
 """SIGTERM: noticed at once by a thread, honoured by the train loop, and by the thread if that is stuck.
+A request to stop goes the same way, but nobody waits to kill the process.
 
 A Python signal handler runs only when the current C++ call returns, which can take longer than the
 grace. The wakeup file descriptor is written by the C handler itself.
@@ -6,6 +7,7 @@ grace. The wakeup file descriptor is written by the C handler itself.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -60,6 +62,8 @@ class Watcher:
         self._taken = threading.Event()
         self.unsaved: Unsaved = NothingUnsaved()
         self.deadline: float | None = None
+        self._most_seconds = math.inf
+        self.leaving: Callable[[int | None], TrainerExit] = Preempted
         if threading.current_thread() is threading.main_thread():
             self._install()
 
@@ -81,7 +85,19 @@ class Watcher:
     def seconds_left(self) -> float:
         """What is left of the grace, less a margin for the exit itself."""
         assert self.deadline is not None, "the process was told to end"
-        return self.deadline - time.monotonic()
+        return min(self.deadline - time.monotonic(), self._most_seconds)
+
+    def stop(self, leaving: Callable[[int | None], TrainerExit], most_seconds: float) -> None:
+        """End the process with what `leaving` gives for the saved step; does not return before.
+
+        The training thread sees to it when it comes by, however long its call is, and its save may
+        take `most_seconds`. Where nothing is unsaved it is not waited for.
+        """
+        self.leaving, self._most_seconds = leaving, most_seconds
+        self.deadline = math.inf
+        while not self._taken.wait(PATIENCE_SECONDS):
+            if not self.unsaved.exists():
+                self._leave()
 
     def take(self) -> None:
         """The training thread sees to the end of the process itself."""
@@ -105,7 +121,7 @@ class Watcher:
     def _leave(self) -> None:
         """End the process from here: the training thread is inside a long call."""
         try:
-            leaving: TrainerExit = Preempted(self.unsaved.rescue(self.seconds_left()))
+            leaving = self.leaving(self.unsaved.rescue(self.seconds_left()))
         except TrainerExit as failed:
             leaving = failed
         self._end(leaving.ending())

@@ -17,6 +17,7 @@ from perdure.contract.status import Activity, Kind
 from perdure.errors import Refused
 from perdure.fitting.feed import Feed
 from perdure.fitting.logs import Best, learning_rate, numbers, values
+from perdure.fitting.obeying import Obeying
 from perdure.fitting.position import Position
 from perdure.fitting.saving import Saves
 from perdure.fitting.state import FitState
@@ -61,6 +62,7 @@ class Fit:
         self._feed = _feed(self._at.fit)
         self._test_feed: Feed | None = None
         self._saves = Saves(attempt, self._capture, attempt.steps)
+        self._obeying = Obeying(attempt, model, callbacks, self._saves)
         self._best = Best(attempt.settings.keep, attempt.board)
         self._is_compiled = self._is_validating = self._stops_in_batch = False
         self._test_is_warm, self._test_batch = True, 0
@@ -91,6 +93,7 @@ class Fit:
         self._attempt.signals.unsaved = self._saves
         if self._walk is None:
             self._saves.go_live(self._at.progress())
+            self._obeying.go_live({})
             self._board.enter(Activity.TRAINING)
         else:
             self._host_at_fit = self._walk.saved["host_at_fit"] or self._host_at_fit
@@ -122,9 +125,12 @@ class Fit:
         if self._at.batch == 0:
             self._begin_epoch_data()
         if self._walk is None:
-            return self._train(iterator, compute)
-        self._walk.pass_over(iterator, compute)
-        return self._arrive(self._walk) if self._walk.has_arrived else {}
+            logs = self._train(iterator, compute)
+        else:
+            self._walk.pass_over(iterator, compute)
+            logs = self._arrive(self._walk) if self._walk.has_arrived else {}
+        self._obey()
+        return logs
 
     def begin_test(self) -> None:
         """Validation inside `fit` begins."""
@@ -173,6 +179,7 @@ class Fit:
         self._close_epoch()
         if self._walk is None:
             self._board.logged(numbers(logs))
+            self._obey()
             value, is_best = self._best.judge(logs)
             at = self._at.progress(epoch_is_done=True)
             self._saves.end_of_epoch(at, value, is_best=is_best)
@@ -183,9 +190,11 @@ class Fit:
         """The fit is over, the user's `on_train_end` included."""
         if self._walk is not None:
             self._walk.restore_end()
+            self._obeying.go_live(self._walk.saved)
         else:
             self._best.refuse_if_missing(self._model.history.history)
             self._saves.final(lambda: self._capture(RecordKind.FINAL))
+            self._obeying.answer()
         self._feed.close()
         self._attempt.steps = self._at.step
         self._attempt.signals.unsaved = NothingUnsaved()
@@ -221,7 +230,7 @@ class Fit:
         walk.restore(self._leave_if_told)
         self._logs, self._probe = walk.saved["logs"], walk.saved["probe"]
         self._best.value = walk.saved["best"]
-        self._is_compiled = True
+        self._is_compiled = not self._obeying.go_live(walk.saved)
         self._walk = None
         self._saves.go_live(self._at.progress())
         return self._logs
@@ -273,7 +282,16 @@ class Fit:
         now = time.monotonic()
         if now - self._logged_at >= LOG_SECONDS:
             self._logged_at = now
-            self._board.logged({**numbers(self._logs), **learning_rate(self._model)})
+            self._board.logged(
+                {**numbers(self._logs), **learning_rate(self._model, self._attempt.control.factor)}
+            )
+
+    def _obey(self) -> None:
+        """Obey the requests that are due after this step."""
+        if self._walk is not None or not self._attempt.control.is_due:
+            return
+        if self._obeying.obey(self._at.cursor, self._at.step):
+            self._is_compiled = False
 
     def _leave_if_told(self) -> None:
         if self._attempt.signals.is_set:
@@ -287,6 +305,7 @@ class Fit:
             "stops_in_batch": self._stops_in_batch,
             "probe": self._probe,
             "best": self._best.value,
+            "requests": self._attempt.control.state(),
             "host_at_fit": self._host_at_fit if is_python else None,
             "host_at_epoch": self._host_at_epoch if is_python else None,
         }

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from perdure.attempt import Attempt
 from perdure.contract.status import Activity
-from perdure.errors import Preempted
 from perdure.fitting.fit import Fit
 
 Compute = Callable[[Any], Any]
@@ -149,7 +148,7 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
         """Outside of a fit there is nothing to save."""
         if self._hooks.attempt.signals.is_set:
             self._hooks.attempt.signals.take()
-            raise Preempted
+            raise self._hooks.attempt.signals.leaving(None)
 
 
 class Last(keras.callbacks.Callback):  # type: ignore[misc]

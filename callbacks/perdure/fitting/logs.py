@@ -26,10 +26,10 @@ def values(logs: Any) -> dict[str, Any]:
     return {**{name: np.asarray(value) for name, value in items}, **numbers(logs)}
 
 
-def learning_rate(model: Any) -> dict[str, float]:
-    """The learning rate in force, as a further entry of the log."""
+def learning_rate(model: Any, factor: float) -> dict[str, float]:
+    """The learning rate in force, the schedule's times `factor`, as a further entry of the log."""
     rate = getattr(model.optimizer, "learning_rate", None)
-    return {} if rate is None else {"learning_rate": float(np.asarray(rate))}
+    return {} if rate is None else {"learning_rate": float(np.asarray(rate)) * factor}
 
 
 class Best:

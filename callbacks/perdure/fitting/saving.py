@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from perdure.attempt import Attempt
 from perdure.contract.status import Activity, Kind
-from perdure.errors import Preempted
 from perdure.interval import Progress
 from perdure.lineage.records import RecordKind
 from perdure.lineage.writer import Snapshot
@@ -31,7 +30,7 @@ class Saves:
         self._committed_before = step
         self._step = step
         self._held: Snapshot | None = None
-        self._is_live = False
+        self._is_live = self._is_asked = False
 
     def go_live(self, at: Progress) -> None:
         """Training goes on at `at`, which is in the store or is where the fit begins."""
@@ -52,8 +51,16 @@ class Saves:
             self._offer(self._capture(RecordKind.CHECKPOINT), at)
 
     def _is_due(self, at: Progress) -> bool:
-        due = self._saver.must_retry or self._schedule.is_due(at)
+        due = self._is_asked or self._saver.must_retry or self._schedule.is_due(at)
         return due and self._saver.is_free and self._step > self._committed()
+
+    def ask(self) -> None:
+        """A save is due now, whatever the schedule says."""
+        self._is_asked = True
+
+    def is_committed(self, step: int) -> bool:
+        """Whether step `step` is in a checkpoint, or was in the one that this process began from."""
+        return self._committed() >= step
 
     def hold(self) -> None:
         """Keep the state after the epoch's last step while validation and callbacks change it."""
@@ -75,6 +82,7 @@ class Saves:
 
     def _offer(self, snapshot: Snapshot, at: Progress) -> None:
         self._schedule.saved(at)
+        self._is_asked = False
         last = self._saver.last
         if last is not None:
             self._schedule.measure(blocked=snapshot.blocked_seconds, duration=last.seconds)
@@ -91,12 +99,12 @@ class Saves:
         """Save what is not saved as far as the grace allows, and end the process.
 
         Raises:
-            Preempted: always, unless the store cannot be reached.
+            TrainerExit: always; Preempted or Stopped, unless the store cannot be reached.
         """
         self._attempt.signals.take()
         with self._attempt.board.during(Activity.SAVING):
             saved = self._save_before_leaving(self._attempt.signals.seconds_left(), self._held)
-        raise Preempted(saved)
+        raise self._attempt.signals.leaving(saved)
 
     def _save_before_leaving(self, seconds: float, held: Snapshot | None) -> int | None:
         """Finish the save under way, then save the newest state if it fits into what is left."""

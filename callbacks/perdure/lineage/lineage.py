@@ -13,7 +13,7 @@ from perdure.contract.environment import Job
 from perdure.lineage.chunks import read_tensors
 from perdure.lineage.digest import canonical, digest_of
 from perdure.lineage.log import Log
-from perdure.lineage.records import Checkpoint, Damaged, Index, now
+from perdure.lineage.records import Checkpoint, Damaged, Index, Obeyed, now
 from perdure.lineage.writer import CheckpointWriter
 from perdure.store import Store
 
@@ -103,6 +103,18 @@ class Lineage:
                 writer.adopt(number, checkpoint, is_final=number in index.finals)
             elif number in index.checkpoints:
                 writer.abandon(number)
+        for number, obeyed in self.requests():
+            writer.adopt_request(number, obeyed)
+
+    def requests(self) -> list[tuple[int, Obeyed]]:
+        """Number and content of the requests that were obeyed, as far as they still matter."""
+        found = []
+        for number in self.log.index.requests:
+            try:
+                found.append((number, Obeyed.from_record(self.log.read(number))))
+            except Damaged as error:
+                self._on_damage(f"request record {number} is passed over: {error}")
+        return found
 
     def point_for(self, fit: int) -> Point | None:
         """The end of fit number `fit`, else its newest intact checkpoint, else None."""

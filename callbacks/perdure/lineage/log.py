@@ -48,7 +48,7 @@ class Log:
             except Damaged as error:
                 on_damage(number, error)
                 continue
-            gone = set(index.checkpoints) - set(numbers)
+            gone = {*index.checkpoints, *index.requests} - set(numbers)
             if number == self._last:
                 for lost in sorted(gone):
                     on_damage(lost, Damaged("it is missing"))

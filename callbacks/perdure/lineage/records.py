@@ -25,6 +25,7 @@ class RecordKind(StrEnum):
     CHECKPOINT = "checkpoint"
     FINAL = "final"
     FINISHED = "finished"
+    REQUEST = "request"
 
 
 class Damaged(ValueError):
@@ -44,6 +45,7 @@ class Index:
     checkpoints: tuple[int, ...] = ()
     finals: tuple[int, ...] = ()
     finished: int | None = None
+    requests: tuple[int, ...] = ()
 
     def with_record(self, kind: RecordKind, number: int) -> Index:
         """The index after record `number` of `kind` was appended."""
@@ -56,6 +58,8 @@ class Index:
                 return replace(self, finals=(*self.finals, number))
             case RecordKind.FINISHED:
                 return replace(self, finished=number)
+            case RecordKind.REQUEST:
+                return replace(self, requests=(*self.requests, number))
 
     def unfinished(self) -> Index:
         """The index of a lineage that goes on after the end of its last fit."""
@@ -67,8 +71,15 @@ class Index:
         return replace(self, finals=finals, finished=None)
 
     def without(self, numbers: set[int]) -> Index:
-        """The index without checkpoints `numbers`."""
-        return replace(self, checkpoints=tuple(n for n in self.checkpoints if n not in numbers))
+        """The index without checkpoints and requests `numbers`."""
+        return replace(
+            self,
+            checkpoints=tuple(n for n in self.checkpoints if n not in numbers),
+            requests=tuple(n for n in self.requests if n not in numbers),
+        )
+
+
+_LISTS = ("checkpoints", "finals", "requests")
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,7 @@ class Record:
             if document.pop("schema") != SCHEMA:
                 raise Damaged(f"expected schema {SCHEMA}")
             index = document.pop("index")
-            lists = {name: tuple(index[name]) for name in ("checkpoints", "finals")}
+            lists = {name: tuple(index.get(name, ())) for name in _LISTS}
             kind = RecordKind(document.pop("kind"))
             return cls(kind=kind, index=Index(**{**index, **lists}), **document)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -178,3 +189,34 @@ class Checkpoint:
             return cls(**body)
         except (KeyError, TypeError) as error:
             raise Damaged(f"record {record.number} is not a checkpoint: {error}") from error
+
+
+@dataclass(frozen=True)
+class Obeyed:
+    """The body of a `request` record: a request, and after which batch training obeys it.
+
+    It is written before the request takes effect, so a process that goes on from an older checkpoint
+    obeys it at the same batch again. Without a cursor it has changed nothing in training.
+    """
+
+    id: int
+    verb: str
+    arguments: dict[str, Any]
+    cursor: Cursor | None
+
+    def to_body(self) -> dict[str, Any]:
+        """The record body."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Record) -> Obeyed:
+        """Parse a record's body.
+
+        Raises:
+            Damaged: the body is not a request's.
+        """
+        try:
+            cursor = record.body["cursor"]
+            return cls(**{**record.body, "cursor": Cursor(**cursor) if cursor else None})
+        except (KeyError, TypeError) as error:
+            raise Damaged(f"record {record.number} is not a request: {error}") from error

@@ -13,7 +13,7 @@ from perdure.contract.status import Committed
 from perdure.lineage.chunks import ChunkWriter, Tensor, chunk_key
 from perdure.lineage.digest import digest_of
 from perdure.lineage.log import Log
-from perdure.lineage.records import Checkpoint, Cursor, RecordKind
+from perdure.lineage.records import Checkpoint, Cursor, Obeyed, RecordKind
 from perdure.lineage.retention import to_drop
 from perdure.store import Unavailable
 
@@ -53,6 +53,7 @@ class CheckpointWriter:
         self._keep = keep
         self._finals: dict[int, Checkpoint] = {}
         self._checkpoints: dict[int, Checkpoint] = {}
+        self._requests: dict[int, Obeyed] = {}
         self._doomed: dict[int, frozenset[str]] = {}
         self._values: dict[int, float] = {}
         self._parent: int | None = None
@@ -63,6 +64,10 @@ class CheckpointWriter:
         value = checkpoint.state.get("value")
         if value is not None:
             self._values[number] = value
+
+    def adopt_request(self, number: int, obeyed: Obeyed) -> None:
+        """Know a request that is in the log."""
+        self._requests[number] = obeyed
 
     def abandon(self, number: int) -> None:
         """A checkpoint that cannot be read is dropped with the next commit."""
@@ -93,6 +98,17 @@ class CheckpointWriter:
         self._sweep()
         return Saved(committed, written.sent, time.monotonic() - began)
 
+    def note(self, obeyed: Obeyed) -> None:
+        """Put on record that a request is obeyed.
+
+        Raises:
+            WriterFenced: another process has taken over the lineage.
+            Unavailable: the store did not answer.
+        """
+        record = self._log.append(RecordKind.REQUEST, obeyed.to_body())
+        self._adopt_unanswered()
+        self._requests[record.number] = obeyed
+
     @property
     def _kept(self) -> dict[int, Checkpoint]:
         return {**self._finals, **self._checkpoints}
@@ -100,13 +116,17 @@ class CheckpointWriter:
     def _commit(self, kind: RecordKind, checkpoint: Checkpoint) -> Committed:
         is_final = kind == RecordKind.FINAL
         drop = self._expired(with_new=not is_final)
-        record = self._log.append(kind, checkpoint.to_body(), drop={*drop, *self._doomed})
+        settled = self._settled(checkpoint.cursor, drop)
+        record = self._log.append(kind, checkpoint.to_body(), drop={*drop, *settled, *self._doomed})
         self._adopt_unanswered()
         self.adopt(record.number, checkpoint, is_final=is_final)
         self._parent = record.number
         for number in drop:
             self._doomed[number] = self._checkpoints.pop(number).chunks
             self._values.pop(number, None)
+        for number in settled:
+            self._doomed[number] = frozenset()
+            del self._requests[number]
         result = digest_of(entry.checksum for entry in checkpoint.tensors)
         return Committed(record.number, checkpoint.step, record.time, checkpoint.bytes, result)
 
@@ -116,6 +136,8 @@ class CheckpointWriter:
             if record.kind in (RecordKind.CHECKPOINT, RecordKind.FINAL):
                 is_final = record.kind == RecordKind.FINAL
                 self.adopt(record.number, Checkpoint.from_record(record), is_final=is_final)
+            if record.kind == RecordKind.REQUEST:
+                self.adopt_request(record.number, Obeyed.from_record(record))
         self._log.unanswered.clear()
 
     def _expired(self, *, with_new: bool) -> set[int]:
@@ -123,6 +145,17 @@ class CheckpointWriter:
         existing = sorted(self._checkpoints)
         newest = [max(existing, default=0) + 1] if with_new else []
         return to_drop(existing + newest, self._values, self._keep) - set(newest)
+
+    def _settled(self, newest: Cursor, drop: set[int]) -> set[int]:
+        """Requests that no kept checkpoint is before; that of the newest id stays, for its id."""
+        kept = [c.cursor for number, c in self._checkpoints.items() if number not in drop]
+        oldest = min([*kept, newest])
+        newest_id = max((request.id for request in self._requests.values()), default=0)
+        return {
+            number
+            for number, request in self._requests.items()
+            if request.id < newest_id and (request.cursor is None or request.cursor < oldest)
+        }
 
     def _sweep(self) -> None:
         """Delete dropped records, then the chunks that only they named; what fails waits."""
