@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,8 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / "go.mod").write_text("module hello\n")
     (folder / "main.go").write_text("package main\n\nfunc main() { println(1) }\n")
+    compiled = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    monkeypatch.setenv("GOCACHE", os.environ.get("GOCACHE", f"{compiled}/go-build"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setitem(go_programs.PROGRAMS, "hello", Own(folder))
     return folder
@@ -50,9 +53,10 @@ def test_a_build_that_fails_or_was_cut_off_leaves_no_program(sources: Path) -> N
     with pytest.raises(NotBuildable, match="undefined: nothing"):
         program("hello")
     assert not list(go_programs.cache().glob("bin/*/hello"))
-    cut_off = next(go_programs.cache().glob("bin/hello-*.building"))
+    failed = next(go_programs.cache().glob("bin/hello-*.building"))
+    broken = Own(sources).key
     (sources / "main.go").write_text(whole)
-    half = cut_off.with_name(cut_off.name.replace(cut_off.name.split("-")[1], Own(sources).key))
+    half = failed.with_name(failed.name.replace(broken, Own(sources).key))
     half.mkdir()
     (half / "hello").write_text("half")
     assert program("hello").stat().st_size > 1000
