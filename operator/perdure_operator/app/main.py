@@ -9,6 +9,7 @@ import logging
 import os
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ import kopf
 
 from perdure.contract import labels
 from perdure_operator.app.operator import Operator, Options
+from perdure_operator.cluster.connection import server_of_the_pod
 from perdure_operator.app.storages import NoDiffBase
 
 log = logging.getLogger(__name__)
@@ -70,7 +72,8 @@ def _registry(options: Options) -> kopf.OperatorRegistry:
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         if os.environ.get("KUBECONFIG") or not os.environ.get("KUBERNETES_SERVICE_HOST"):
             return kopf.login_via_client(**kwargs)
-        return kopf.login_with_service_account(**kwargs)
+        account = kopf.login_with_service_account(**kwargs)  # with a server's name that needs DNS
+        return account and replace(account, server=server_of_the_pod())
 
     @kopf.on.startup(registry=registry)
     async def start(**_: Any) -> None:

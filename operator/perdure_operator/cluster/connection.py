@@ -81,8 +81,6 @@ def connect() -> Connection:
 
 def in_cluster(account: Path) -> Connection:
     """The connection of a pod, by the files of its service account."""
-    host = os.environ["KUBERNETES_SERVICE_HOST"]
-    port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     token = account / "token"
 
     def read(renewed: bool) -> str:
@@ -98,7 +96,14 @@ def in_cluster(account: Path) -> Connection:
             f"expected the files of a service account in {account}. Received: {error}. "
             "Is automountServiceAccountToken false?"
         ) from error
-    return Connection(f"https://{f'[{host}]' if ':' in host else host}:{port}", credentials, tls)
+    return Connection(server_of_the_pod(), credentials, tls)
+
+
+def server_of_the_pod() -> str:
+    """The API server's URL as the kubelet gives it to a pod: an address, which needs no DNS."""
+    host = os.environ["KUBERNETES_SERVICE_HOST"]
+    port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    return f"https://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def from_kubeconfig(files: str) -> Connection:
