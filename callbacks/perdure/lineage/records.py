@@ -79,9 +79,6 @@ class Index:
         )
 
 
-_LISTS = ("checkpoints", "finals", "requests")
-
-
 @dataclass(frozen=True)
 class Record:
     """One entry of the log."""
@@ -115,7 +112,10 @@ class Record:
             if document.pop("schema") != SCHEMA:
                 raise Damaged(f"expected schema {SCHEMA}")
             index = document.pop("index")
-            lists = {name: tuple(index.get(name, ())) for name in _LISTS}
+            lists = {name: tuple(index[name]) for name in ("checkpoints", "finals")}
+            lists["requests"] = tuple(
+                index.get("requests", ())
+            )  # of the first release there are none
             kind = RecordKind(document.pop("kind"))
             return cls(kind=kind, index=Index(**{**index, **lists}), **document)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
