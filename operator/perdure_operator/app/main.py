@@ -17,8 +17,8 @@ import kopf
 
 from perdure.contract import labels
 from perdure_operator.app.operator import Operator, Options
-from perdure_operator.cluster.connection import server_of_the_pod
 from perdure_operator.app.storages import NoDiffBase
+from perdure_operator.cluster.connection import server_of_the_pod
 
 log = logging.getLogger(__name__)
 
