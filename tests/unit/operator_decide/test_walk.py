@@ -207,6 +207,11 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("world", range(walks), indirect=True)
 
 
+def is_quiet(job):
+    """Whether the Job controller makes no further pod for it."""
+    return bool(job["spec"].get("suspend") or job.get("status", {}).get("conditions"))
+
+
 def test_whatever_happens_the_job_succeeds_in_the_end(world):
     for _ in range(800):
         world.step()
@@ -217,7 +222,9 @@ def test_whatever_happens_the_job_succeeds_in_the_end(world):
     world.settle()
     status = world.status
     assert status["phase"] == "Succeeded", status
+    assert status["run"] == world.api.get(TRAINING_JOBS, NAME)["spec"].get("run", "1")
     assert world.kubelet.lineages[status["run"]].is_finished
+    assert all(is_quiet(job) for job in world.api.all(JOBS))
     writes = len(world.operators[0].client.writes)
     for _ in range(30):
         world.quiet_step()
