@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
 SCHEMA = 1
 TERMINATION_MESSAGE_LIMIT = 4096
@@ -142,7 +142,7 @@ class Status:
             ValueError: the text is not a status document of this schema.
         """
         try:
-            document = json.loads(text)
+            document = json.loads(text, parse_constant=_no_number)
             if not isinstance(document, dict) or document.get("schema") != SCHEMA:
                 raise ValueError(f"schema: expected {SCHEMA}")
             return _status(document)
@@ -191,13 +191,38 @@ def _camel_name(name: str) -> str:
     return head + "".join(part.capitalize() for part in tail)
 
 
+_PLAIN: dict[str, type | tuple[type, ...]] = {"int": int, "str": str, "float": (int, float), "None": type(None)}
+
+
 def _known(cls: type, document: dict[str, Any]) -> dict[str, Any]:
-    """The fields of dataclass `cls` in `document`; keys of a newer writer are passed over."""
-    return {
+    """The fields of dataclass `cls` in `document`; keys of a newer writer are passed over.
+
+    Raises:
+        ValueError: a plain value is of another type than the field.
+    """
+    values = {
         f.name: document[_camel_name(f.name)]
         for f in fields(cls)
         if _camel_name(f.name) in document
     }
+    for f in fields(cls):
+        if f.name in values and not _fits(values[f.name], str(f.type)):
+            raise ValueError(f"{f.name}: expected {f.type}, received {values[f.name]!r:.60}")
+    return values
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Whether `value` is of a plain type; what is not plain is checked where it is built."""
+    if annotation == "dict[str, float]":
+        return isinstance(value, dict) and all(_fits(item, "float") for item in value.values())
+    kinds = annotation.split(" | ")
+    if not _PLAIN.keys() >= set(kinds):
+        return True
+    return not isinstance(value, bool) and any(isinstance(value, _PLAIN[kind]) for kind in kinds)
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"expected a finite number, received {text}")
 
 
 def _status(document: dict[str, Any]) -> Status:

@@ -14,12 +14,13 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import Literal
 
+from perdure.contract.labels import GROUP
 from perdure_operator.cluster.api import Api
 from perdure_operator.cluster.errors import AlreadyExists, ApiError
 from perdure_operator.cluster.objects import Object, name_of, uid_of
 from perdure_operator.cluster.resources import EVENTS
 
-CONTROLLER = "perdure.dev/operator"
+CONTROLLER = f"{GROUP}/operator"
 _NOTE_BYTES = 1024
 _BURST = 25
 _SECONDS_PER_EVENT = 300.0

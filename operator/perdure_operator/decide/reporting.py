@@ -11,9 +11,10 @@ from perdure_operator.model.status import (
     MetricValue,
     Progress,
 )
-from perdure_operator.model.times import rfc3339
+from perdure_operator.model.times import is_time, rfc3339
 
 _METRICS_SHOWN = 20
+_FORESEEABLE_SECONDS = 10 * 365 * 86400
 
 
 def reported(
@@ -43,7 +44,8 @@ def progress(report: trainer.Status, *, at: float, running: bool) -> Progress:
     """How far the training is; the end is estimated only while it runs."""
     total, speed = report.total_steps, report.steps_per_second
     left = None if total is None else max(0, total - report.step)
-    ends = at + left / speed if running and speed and left is not None else None
+    seconds = left / speed if running and speed and left is not None else -1.0
+    foreseeable = 0 <= seconds < _FORESEEABLE_SECONDS
     return Progress(
         activity=report.activity if running else None,
         fit=report.fit,
@@ -52,7 +54,7 @@ def progress(report: trainer.Status, *, at: float, running: bool) -> Progress:
         total_steps=total,
         percent=min(100, report.step * 100 // total) if total else None,
         steps_per_second=f"{speed:.3g}" if running and speed else None,
-        estimated_end_time=rfc3339(ends) if ends else None,
+        estimated_end_time=rfc3339(at + seconds) if foreseeable else None,
     )
 
 
@@ -65,7 +67,7 @@ def at_rest(progress: Progress) -> Progress:
 def checkpoint(report: trainer.Status, store: str) -> Checkpoint | None:
     """The last committed checkpoint and where its lineage is."""
     last = report.checkpoint
-    if last is None:
+    if last is None or not is_time(last.time):
         return None
     return Checkpoint(
         record=last.record,

@@ -42,7 +42,7 @@ class Condition(Reported):
 
 
 class Retries(Reported):
-    """How many attempts were followed by another one, by what had ended them."""
+    """How many attempts ended otherwise than well, by what had ended them."""
 
     preemption: int = 0
     """The process was taken away from outside."""
@@ -113,7 +113,7 @@ class KindSeconds(Reported):
     kind: str
     """The activity."""
     seconds: int
-    """How long, over all attempts that were seen to end and the current one."""
+    """How long, over the attempts that have ended."""
 
 
 class Goodput(Reported):
@@ -189,7 +189,7 @@ class JobStatus(Reported):
     ended_attempt: int = 0
     """The newest attempt whose end is counted in `retries`."""
     start_time: str | None = None
-    """When the first attempt of the run was started."""
+    """When the run was started; later by the time for which it was suspended."""
     completion_time: str | None = None
     """When the run ended."""
     next_attempt_time: str | None = None
@@ -197,7 +197,7 @@ class JobStatus(Reported):
     ready: str | None = None
     """Trainers that run, of those wanted."""
     retries: Retries = Retries()
-    """How often training was started again, by what had ended it."""
+    """How many attempts ended otherwise than well, by what had ended them."""
     progress: Progress | None = None
     """How far the training is, by the trainer's last report."""
     checkpoint: Checkpoint | None = None

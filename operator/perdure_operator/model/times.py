@@ -17,3 +17,12 @@ def epoch(text: str) -> float:
         ValueError: it is none.
     """
     return datetime.fromisoformat(text).timestamp()
+
+
+def is_time(text: str) -> bool:
+    """Whether `text` is a time that `epoch` reads."""
+    try:
+        epoch(text)
+    except (ValueError, OverflowError):
+        return False
+    return True

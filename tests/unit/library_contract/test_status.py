@@ -168,3 +168,31 @@ def test_what_matters_less_is_cut_first():
 def test_long_message_of_a_status_without_ending_fits():
     status = replace(ended(notices=40, metrics=400, text="x" * 500), ending=None)
     assert len(status.to_termination_message().encode()) <= TERMINATION_MESSAGE_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("step", "x"),
+        ("step", True),
+        ("step", 1.5),
+        ("job", None),
+        ("stepsPerSecond", "fast"),
+        ("seconds", {"Training": "long"}),
+        ("seconds", [1]),
+        ("checkpoint", {"record": "1", "step": 1, "time": "", "bytes": 1, "digest": ""}),
+        ("ending", {"code": "0", "reason": "Finished"}),
+        ("metrics", [{"name": "loss", "value": 1}]),
+    ],
+)
+def test_a_value_of_another_type_is_no_status(field, value):
+    document = json.loads(FULL.to_json()) | {field: value}
+    with pytest.raises(ValueError, match="not a status document"):
+        Status.from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_does_not_have_is_refused(number):
+    text = FULL.to_json().replace("12.5", number)
+    with pytest.raises(ValueError, match="expected a finite number"):
+        Status.from_json(text)
