@@ -57,6 +57,7 @@ def seen(
     return Seen(
         job=training_job(**fields),
         program="program-1",
+        pod_spec="pod-1",
         status=JobStatus.model_validate(status or {}),
         jobs=tuple(child for child in children if isinstance(child, AttemptJob)),
         pods=tuple(child for child in children if isinstance(child, Pod)),

@@ -123,7 +123,8 @@ class Kubelet:
         del self.processes[process.uid]
         if process.uid not in self.unreachable:
             word = "Completed" if code == 0 else "Error"
-            state = {"exitCode": code, "reason": word, "message": message}
+            began = rfc3339(self.api.now)
+            state = {"exitCode": code, "reason": word, "message": message, "startedAt": began}
             self._write(process.pod, "Failed" if code else "Succeeded", {"terminated": state})
 
     def _write(self, pod: str, phase: str, state: Raw) -> None:

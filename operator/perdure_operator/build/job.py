@@ -7,13 +7,15 @@ disrupted or asked to be started again (75), after its back-off; any other failu
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 from perdure.contract import labels
 from perdure.contract.exits import ExitCode
 from perdure_operator.build.names import child_labels, job_name
 from perdure_operator.build.pod import Surroundings, pod_template
-from perdure_operator.model.job import TrainingJob
+from perdure_operator.model.job import Spec, TrainingJob
 
 _FAILURE_POLICY = {
     "rules": [
@@ -43,6 +45,7 @@ def attempt_job(job: TrainingJob, around: Surroundings) -> dict[str, Any]:
             "name": job_name(name, around.attempt),
             "namespace": job.metadata.namespace,
             "labels": child_labels(name, run, around.attempt),
+            "annotations": {labels.SPEC_ANNOTATION: pod_spec(job.spec)},
             "ownerReferences": [owner(job)],
         },
         "spec": {
@@ -55,6 +58,24 @@ def attempt_job(job: TrainingJob, around: Surroundings) -> dict[str, Any]:
             "template": pod_template(job, around),
         },
     }
+
+
+def pod_spec(spec: Spec) -> str:
+    """A digest of what `spec` says of the pod, by which a Job is known to be made from another spec.
+
+    What is left at its default has no part in it: a newer operator may know more fields.
+    """
+    said = spec.model_dump(mode="json", exclude=_NOT_OF_THE_POD, exclude_defaults=True)
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+_NOT_OF_THE_POD = {
+    "run",
+    "retries",
+    "suspend",
+    "active_deadline_seconds",
+    "ttl_seconds_after_finished",
+}
 
 
 def owner(job: TrainingJob) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from perdure.contract import labels, requests
 from perdure.contract.status import Status
 from perdure_operator.build.environment import program
+from perdure_operator.build.job import pod_spec
 from perdure_operator.cluster.pods import attempt_of, read_pod
 from perdure_operator.decide.observed import AttemptJob, Pod, Problem, Seen
 from perdure_operator.model import TrainingJob, from_api, ignored_fields
@@ -86,6 +87,7 @@ def gather(caches: Caches, key: Key, now: float | None = None) -> Seen | Unreada
     return Seen(
         job=job,
         program=program(job.spec),
+        pod_spec=pod_spec(job.spec),
         status=status,
         jobs=jobs,
         pods=tuple(_pods(caches, key, jobs, time.time() if now is None else now)),
@@ -107,6 +109,7 @@ def read_job(raw: Raw, owner_uid: str) -> AttemptJob:
         ours=owner_uid in owner_uids(raw),
         suspended=raw["spec"].get("suspend", False),
         deleting="deletionTimestamp" in metadata,
+        pod_spec=metadata.get("annotations", {}).get(labels.SPEC_ANNOTATION),
         finished=_finished(raw.get("status", {}).get("conditions", ())),
     )
 

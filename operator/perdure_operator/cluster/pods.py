@@ -69,6 +69,7 @@ def _exit(container: dict[str, Any]) -> Exit | None:
         signal=ended.get("signal"),
         reason=ended.get("reason", ""),
         said=ended.get("message", ""),
+        begun=ended.get("startedAt") is not None,
     )
 
 

@@ -8,6 +8,7 @@ from perdure_operator.decide.hopeless import hopeless
 from perdure_operator.decide.look import Look
 from perdure_operator.decide.next_attempt import decide
 from perdure_operator.decide.observed import Problem
+from perdure_operator.decide.outdated import is_outdated
 from perdure_operator.decide.plan import ConfirmGone, Plan
 from perdure_operator.decide.reporting import at_rest, reported, with_time_of
 from perdure_operator.decide.types import TERMINAL, AttemptEnd, Counters, Decision, Phase
@@ -20,10 +21,7 @@ def count_end(look: Look, end: AttemptEnd) -> Plan:
     suspended with it, lest the Job controller start another pod.
     """
     status = _with_last_report(look, end)
-    if look.status.run is not None and look.status.run != look.spec.run:
-        decision = _superseded(look, end)
-    else:
-        decision = _decided(look, end)
+    decision = _superseded(look, end) or _decided(look, end)
     status = _followed(look, status, decision, end).model_copy(
         update={"attempt": end.attempt, "ended_attempt": end.attempt, "trainer": None}
     )
@@ -56,10 +54,16 @@ def _hopeless(look: Look, decision: Decision) -> Problem | None:
     return hopeless(pod.exit, look.spec.image or "")
 
 
-def _superseded(look: Look, end: AttemptEnd) -> Decision:
-    """Another run was asked for: nothing follows from how the last attempt of this one ended."""
-    message = f"attempt {end.attempt} of run {look.status.run} ended for run {look.spec.run}"
-    return Decision(Phase.PENDING, "NewRun", message, counters_of(look.status), end.attempt + 1)
+def _superseded(look: Look, end: AttemptEnd) -> Decision | None:
+    """Where something else was asked for, nothing follows from how an attempt ended."""
+    if look.status.run is not None and look.status.run != look.spec.run:
+        reason, why = "NewRun", f"of run {look.status.run} ended for run {look.spec.run}"
+    elif is_outdated(look):
+        reason, why = "SpecChanged", "has ended before it began, for the spec has changed"
+    else:
+        return None
+    message = f"attempt {end.attempt} {why}"
+    return Decision(Phase.PENDING, reason, message, counters_of(look.status), end.attempt + 1)
 
 
 def _followed(look: Look, status: JobStatus, decision: Decision, end: AttemptEnd) -> JobStatus:

@@ -63,5 +63,5 @@ def _over(before: JobStatus, after: JobStatus) -> list[Happening]:
     return [Happening(reason, after.message or "", "EndJob", after.phase == Phase.FAILED)]
 
 
-_EXPECTED = frozenset({None, "Starting", "PodNotGone", "Resumed"})
+_EXPECTED = frozenset({None, "Starting", "PodNotGone", "Resumed", "SpecChanged"})
 _SAID_AS_OVER = TERMINAL | {Phase.SUSPENDED}

@@ -7,6 +7,7 @@ import re
 from perdure_operator.decide.deadline import seconds_left
 from perdure_operator.decide.look import Look
 from perdure_operator.decide.observed import Pod
+from perdure_operator.decide.outdated import is_outdated
 from perdure_operator.decide.plan import Action, PassRequest, Plan, Suspend
 from perdure_operator.decide.reporting import reported
 from perdure_operator.decide.request import state, understood
@@ -47,11 +48,14 @@ def why_to_stop(look: Look) -> str | None:
         return "NewRun"
     if seconds_left(look.started, look.now, look.spec.active_deadline_seconds) == 0:
         return "DeadlineExceeded"
-    return None
+    return "SpecChanged" if is_outdated(look) else None
 
 
 def _phase(look: Look, pod: Pod | None) -> tuple[Phase, str, str]:
     attempt, stopping = look.seen.attempt, why_to_stop(look)
+    if stopping == "SpecChanged":
+        message = f"attempt {attempt} has not begun and makes way for one of the changed spec"
+        return Phase.PENDING, stopping, message
     if pod is None:
         return Phase.PENDING, *_without_pod(look)
     if pod.running and pod.leaving:

@@ -19,12 +19,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Exit:
-    """How a trainer's container ended. `said` is its termination message, else its last output."""
+    """How a trainer's container ended. `said` is its termination message, else its last output;
+    one that has not `begun` was taken away while it waited.
+    """
 
     code: int
     signal: int | None = None
     reason: str = ""
     said: str = ""
+    begun: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,11 @@ class Pod:
         return self.delete_by is not None or self.has_ended
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a process of it runs or has run."""
+        return self.running or (self.exit is not None and self.exit.begun)
+
+    @property
     def has_ended(self) -> bool:
         """Whether no process of it runs any more."""
         return self.exit is not None or self.gone_without_exit
@@ -68,7 +76,9 @@ class Pod:
 
 @dataclass(frozen=True)
 class AttemptJob:
-    """The Job of an attempt. `ours` means that this very TrainingJob owns it."""
+    """The Job of an attempt. `ours` means that this very TrainingJob owns it. `pod_spec` is the
+    digest of what the spec said of the pod when it was made.
+    """
 
     name: str
     uid: str
@@ -79,15 +89,19 @@ class AttemptJob:
     ours: bool = True
     suspended: bool = False
     deleting: bool = False
+    pod_spec: str | None = None
     finished: Problem | None = None
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A TrainingJob, its children and its last status. `program` is the digest of what the spec says."""
+    """A TrainingJob, its children and its last status. `program` is the digest of what the spec
+    says of the program, `pod_spec` of all that it says of the pod.
+    """
 
     job: TrainingJob
     program: str
+    pod_spec: str
     status: JobStatus
     jobs: tuple[AttemptJob, ...] = ()
     pods: tuple[Pod, ...] = ()
