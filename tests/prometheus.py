@@ -22,6 +22,7 @@ import yaml
 from s3_server import HOST, free_port
 
 CONFIG = Path(__file__).parents[1] / "deploy/prometheus/prometheus.yml"
+INTERVAL_SECONDS = 3  # what answers later is not scraped, and the tests' machine may be busy
 Json = dict[str, Any]
 
 
@@ -30,7 +31,7 @@ class NotInstalled(Exception):
 
 
 class Prometheus:
-    """Scrapes the pods of `discover` every second, from entering to leaving."""
+    """Scrapes the pods of `discover` every `INTERVAL_SECONDS`, from entering to leaving."""
 
     def __init__(self, folder: Path) -> None:
         program = shutil.which("prometheus")
@@ -76,7 +77,7 @@ class Prometheus:
         for job in config["scrape_configs"]:
             del job["kubernetes_sd_configs"]
             job["file_sd_configs"] = [{"files": [str(self._targets)], "refresh_interval": "1s"}]
-            job["scrape_interval"] = job["scrape_timeout"] = "1s"
+            job["scrape_interval"] = job["scrape_timeout"] = f"{INTERVAL_SECONDS}s"
         return config
 
     def _command(self) -> list[str]:
