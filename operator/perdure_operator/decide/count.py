@@ -11,6 +11,7 @@ from perdure_operator.decide.observed import Problem
 from perdure_operator.decide.outdated import is_outdated
 from perdure_operator.decide.plan import ConfirmGone, Plan
 from perdure_operator.decide.reporting import at_rest, reported, with_time_of
+from perdure_operator.decide.request import state
 from perdure_operator.decide.types import TERMINAL, AttemptEnd, Counters, Decision, Phase
 from perdure_operator.model.status import JobStatus, Result, Retries
 from perdure_operator.model.times import rfc3339
@@ -35,7 +36,8 @@ def _with_last_report(look: Look, end: AttemptEnd) -> JobStatus:
         return look.status.model_copy(update={"progress": progress and at_rest(progress)})
     status = reported(look.status, end.status, store=look.store, at=look.now, running=False)
     time = with_time_of(status.goodput, end.status, look.now - look.started)
-    return status.model_copy(update={"goodput": time})
+    request = state(status.request, look.seen.request, end.status.request_obeyed)
+    return status.model_copy(update={"goodput": time, "request": request})
 
 
 def _decided(look: Look, end: AttemptEnd) -> Decision:

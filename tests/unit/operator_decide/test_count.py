@@ -96,3 +96,11 @@ def test_times_add_up():
     status = plan(job(), pod(exit=end), status=RUNNING | {"goodput": goodput}).status
     assert {s.kind: s.seconds for s in status.goodput.seconds} == {"Saving": 3, "Training": 500}
     assert status.goodput.percent == 50
+
+
+@pytest.mark.parametrize(("obeyed", "is_obeyed"), [("4", True), ("3", False), (None, False)])
+def test_the_last_word_says_what_was_obeyed(obeyed, is_obeyed):
+    asked = '{"id": 4, "verb": "stop"}'
+    stopped = ended(77, Reason.STOPPED, request_obeyed=obeyed)
+    request = plan(job(), pod(exit=stopped), status=RUNNING, request=asked).status.request
+    assert (request.id, request.obeyed) == (4, is_obeyed)
