@@ -1,7 +1,8 @@
 """How fast an operator takes in a burst of jobs: Perdure and Kubeflow's training-operator.
 
-Both in turn on the same API server, each a process of its own, started anew for each burst. A job is
-done when its child (Perdure: the Job of the first attempt; Kubeflow: the worker's pod) and its first
+Both in turn on the same API server, each a process of its own, started anew for each burst. Everything
+shares the machine's cores: on an idle machine the rates are what the two can do, on a busy one only
+their ratio says something. A job is done when its child (Perdure: the Job of the first attempt; Kubeflow: the worker's pod) and its first
 status were both seen on a watch. There is no node: pods stay pending. Run it with
 `python benchmarks/burst.py --jobs 500 --jobs 1000`; it builds Kubernetes and Kubeflow's operator with
 Go the first time, and needs nothing else. The table goes to benchmarks/results/burst.json.
@@ -72,7 +73,7 @@ def measure(plane: ControlPlane, contender: Contender, jobs: int) -> Measured:
         for count in (WARM_UP, jobs):
             namespace = plane.namespace(f"burst-{uuid.uuid4().hex[:8]}")
             measured = asyncio.run(burst(plane.admin, contender, process, namespace, count))
-            clean(plane.admin, contender, namespace)
+            asyncio.run(clean(plane.admin, contender, namespace))
     finally:
         process.stop()
     click.echo(
@@ -115,6 +116,7 @@ def main(jobs: tuple[int, ...], rounds: int, jobs_at_defaults: int) -> None:
     """Measure and print the table."""
     bursts = [(count, KUBEFLOW_BEST) for count in jobs] + [(jobs_at_defaults, KUBEFLOW_DEFAULTS)]
     table: list[dict[str, object]] = []
+    machine = _machine()
     with control_plane() as plane:
         PERDURE.install(plane)
         KUBEFLOW_BEST.install(plane)
@@ -125,7 +127,7 @@ def main(jobs: tuple[int, ...], rounds: int, jobs_at_defaults: int) -> None:
                     measured.append(measure(plane, contender, count))
             table += rows(count, *both, peer.name)
     _print(table)
-    document = {"machine": _machine(), "rounds": rounds, "rows": table}
+    document = {"machine": machine, "rounds": rounds, "rows": table}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(document, indent=2) + "\n")
 
@@ -139,12 +141,15 @@ def _print(table: list[dict[str, object]]) -> None:
 
 
 def _machine() -> str:
+    """The machine, and how busy others keep it: to be called before anything is started."""
     names = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     ]
-    return f"{os.cpu_count()} cores, {names[0] if names else 'unknown CPU'}, CPU only"
+    model = names[0] if names else "unknown CPU"
+    busy = f"load average of other work before the start {os.getloadavg()[0]:.1f}"
+    return f"{os.cpu_count()} cores, {model}, CPU only; {busy}"
 
 
 if __name__ == "__main__":

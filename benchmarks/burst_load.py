@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import time
@@ -13,10 +14,11 @@ from pathlib import Path
 
 from burst_contenders import Contender, Object
 from cluster.access import Access
-from cluster.processes import Process, wait_for
+from cluster.processes import Process
 
 from perdure_operator.cluster.api import Api
 from perdure_operator.cluster.connection import from_kubeconfig
+from perdure_operator.cluster.errors import NotFound
 from perdure_operator.cluster.resources import Resource
 
 CREATORS = 16
@@ -151,18 +153,27 @@ def _proc(process: Process, file: str) -> str:
     return Path(f"/proc/{process.running.pid}/{file}").read_text()
 
 
-def clean(admin: Access, contender: Contender, namespace: str) -> None:
-    """Delete all that a burst has left and wait until it is gone."""
+async def clean(admin: Access, contender: Contender, namespace: str) -> None:
+    """Delete all that a burst has left, until nothing is.
+
+    Raises:
+        TimeoutError: something was still there after 15 minutes.
+    """
     resources = (contender.resource, *contender.leftovers)
-    for resource in resources:
-        admin.kubectl("delete", "--raw", resource.path(namespace))
-    for resource in resources:
-        wait_for(
-            f"the {resource.plural} of {namespace} to be gone",
-            lambda resource=resource: _is_empty(admin, resource, namespace),
-            seconds=LONGEST_SECONDS,
-        )
+    async with Api(from_kubeconfig(str(admin.kubeconfig))) as api, asyncio.timeout(LONGEST_SECONDS):
+        while any([await _delete(api, resource, namespace) for resource in resources]):
+            await asyncio.sleep(1)
 
 
-def _is_empty(admin: Access, resource: Resource, namespace: str) -> bool:
-    return '"items":[]' in admin.kubectl("get", "--raw", f"{resource.path(namespace)}?limit=1")
+async def _delete(api: Api, resource: Resource, namespace: str) -> int:
+    """Delete the objects; returns how many there were."""
+    objects, _ = await api.list(resource, namespace)
+    names = iter([obj["metadata"]["name"] for obj in objects])
+
+    async def deleter() -> None:
+        for name in names:
+            with contextlib.suppress(NotFound):
+                await api.delete(resource, namespace, name)
+
+    await asyncio.gather(*(deleter() for _ in range(CREATORS)))
+    return len(objects)
