@@ -91,7 +91,7 @@ model = keras.Sequential(
 )
 model.compile("adam", "mse", steps_per_execution=1)
 model.fit(
-    data, epochs=3, verbose=0, validation_data=(X, Y), validation_batch_size=16,
+    data, epochs=3, verbose=1, validation_data=(X, Y), validation_batch_size=16,
     callbacks=perdure.callbacks(seen, Disturb()),
 )  # fmt: skip
 reach("script", seconds=20)

@@ -30,7 +30,7 @@ model = keras.Sequential(
 )
 model.compile("adam", "mse")
 model.fit(
-    X, Y, batch_size=8, epochs=int(os.environ.get("EPOCHS", "3")), verbose=0,
+    X, Y, batch_size=8, epochs=int(os.environ.get("EPOCHS", "3")), verbose=1,
     callbacks=perdure.callbacks(Pause(), Disturb()),
 )  # fmt: skip
 print("done", flush=True)

@@ -131,7 +131,7 @@ def main():
     model.fit(
         **arguments,
         epochs=EPOCHS,
-        verbose=0,
+        verbose=2,
         callbacks=perdure.callbacks(Counter(), stopping, Disturb()),
     )
 

@@ -81,6 +81,7 @@ class QuietProgbar(keras.callbacks.ProgbarLogger):  # type: ignore[misc]
 def _showing(name: str) -> Callable[..., None]:
     def hook(self: QuietProgbar, *args: Any, **kwargs: Any) -> None:
         if self._shows():
+            self._maybe_init_progbar()  # Keras' own begin of the epoch may have been before the kill
             getattr(super(QuietProgbar, self), name)(*args, **kwargs)
 
     return hook
