@@ -15,7 +15,14 @@ from training import Training, Watch
 
 ROOT = Path(__file__).parents[2]
 NAME = "digits"  # the seed follows from namespace and name, so both runs must have the same
-COLUMNS = "PHASE:.status.phase,STEP:.status.progress.step,RETRIES:.status.retries.total,CHECKPOINT:.status.checkpoint.time"
+COLUMNS = ",".join(
+    [
+        "PHASE:.status.phase",
+        "STEP:.status.progress.step",
+        "RETRIES:.status.retries.total",
+        "CHECKPOINT:.status.checkpoint.time",
+    ]
+)
 
 
 @pytest.fixture(scope="module")

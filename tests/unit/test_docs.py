@@ -63,7 +63,9 @@ def test_options_table_is_the_command():
 def reasons_of_the_operator() -> set[str]:
     """What its source gives as the reason of a condition."""
     sources = (ROOT / "operator/perdure_operator").glob("*/*.py")
-    return {word for file in sources for word in re.findall(r'"([A-Z][A-Za-z]+)"', file.read_text())}
+    return {
+        word for file in sources for word in re.findall(r'"([A-Z][A-Za-z]+)"', file.read_text())
+    }
 
 
 def test_notices_in_the_documents_exist():

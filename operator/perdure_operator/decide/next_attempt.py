@@ -128,7 +128,7 @@ def _budget_used_up(case: _Case) -> Decision | None:
     over = exhausted(case.counters, case.spec.retries)
     if over is None:
         return None
-    last = f"; the last, attempt {case.end.attempt}, {case.end.description}"
+    last = f"; the last, attempt {case.end.attempt}, {_told(case.end)}"
     return case.decision(Phase.FAILED, over.reason, over.message + last)
 
 
@@ -149,13 +149,19 @@ def _start_again(case: _Case) -> Decision:
     return Decision(
         Phase.PENDING,
         case.counted.capitalize(),
-        f"attempt {case.end.attempt} {case.end.description}",
+        f"attempt {case.end.attempt} {_told(case.end)}",
         case.counters,
         start_attempt=case.end.attempt + 1,
         delay_seconds=delay_seconds(case.counters, case.counted),
         roll_back=case.counted is Counted.DIVERGENCE,
         learning_rate_factor=learning_rate_factor(case.counters, policy),
     )
+
+
+def _told(end: AttemptEnd) -> str:
+    """How it ended, and of an error the last line: the exception itself."""
+    error = (end.ending.message if end.ending else "").strip().rpartition("\n")[2]
+    return f"{end.description}: {error[-300:]}" if error else end.description
 
 
 def _said(end: AttemptEnd, otherwise: str) -> str:
