@@ -95,9 +95,7 @@ class Ground:
 def prepare(cluster: Cluster) -> Ground:
     """Install with kubectl, as the README says, and make a namespace with the store's credentials."""
     s3 = cluster.bucket()
-    ground = Ground(
-        cluster, s3, cluster.image("operator"), cluster.image("example")
-    )
+    ground = Ground(cluster, s3, cluster.image("operator"), cluster.image("example"))
     cluster.admin.kubectl("apply", "-f", "-", stdin=_installation(ground.operator_image))
     cluster.control_plane.components["kube-controller-manager"].stop()
     cluster.control_plane.components["kube-controller-manager"].start()  # knows the new CRD now

@@ -191,7 +191,12 @@ def _camel_name(name: str) -> str:
     return head + "".join(part.capitalize() for part in tail)
 
 
-_PLAIN: dict[str, type | tuple[type, ...]] = {"int": int, "str": str, "float": (int, float), "None": type(None)}
+_PLAIN: dict[str, type | tuple[type, ...]] = {
+    "int": int,
+    "str": str,
+    "float": (int, float),
+    "None": type(None),
+}
 
 
 def _known(cls: type, document: dict[str, Any]) -> dict[str, Any]:
