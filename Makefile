@@ -42,7 +42,7 @@ locked: $(UV) ## Check that uv.lock belongs to the pyproject.toml files
 	@$(UV) lock --check --quiet
 
 unit: install ## Run the fast tests, which start no training
-	$(RUN) pytest tests/unit -m "not slow" -q
+	$(RUN) pytest tests/unit -m "not slow" -q -n $(WORKERS)
 
 test: install ## Run all tests that this machine can run; say what was left out and why
 	@rm -f .pytest_cache/tests.xml .pytest_cache/cluster.xml; status=0; \

@@ -50,7 +50,8 @@ def start(ground: Ground, run: str) -> Training:
 
 def rows(log: Path) -> list[list[str]]:
     """The rows of `kubectl get tj -w`, without the heading."""
-    return [line.split() for line in log.read_text().splitlines()[1:]]
+    lines = [line.split() for line in log.read_text().splitlines()]
+    return [line for line in lines if line[0] != "PHASE"]
 
 
 def is_true_all_along(log: Path) -> None:
@@ -73,7 +74,7 @@ def test_evicted_deleted_and_drained_it_ends_as_if_nothing_had_been(ground, undi
     columns = f"custom-columns={COLUMNS}"
     with (
         ground.operator_pod(),
-        Watch(ground.admin, log, "tj", NAME, "-n", TRAINING, "-o", columns, "--ignore-not-found"),
+        Watch(ground.admin, log, "tj", "-n", TRAINING, "-o", columns),
     ):
         training = start(ground, "disturbed")
         for disturb in (
