@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import socketserver
@@ -89,7 +90,11 @@ class _Handler(BaseHTTPRequestHandler):
     registry: CollectorRegistry
 
     def do_GET(self) -> None:
-        """Answer one of the two pages."""
+        """Answer one of the two pages; who has hung up meanwhile gets nothing, and the log neither."""
+        with contextlib.suppress(ConnectionError):
+            self._answer_page()
+
+    def _answer_page(self) -> None:
         match self.path.split("?")[0]:
             case "/status":
                 self._answer(self.attempt.board.status().to_json().encode(), "application/json")
