@@ -1,11 +1,12 @@
 """How fast an operator takes in a burst of jobs: Perdure and Kubeflow's training-operator.
 
-Both in turn on the same API server, each a process of its own, started anew for each burst. Everything
-shares the machine's cores: on an idle machine the rates are what the two can do, on a busy one only
-their ratio says something. A job is done when its child (Perdure: the Job of the first attempt; Kubeflow: the worker's pod) and its first
-status were both seen on a watch. There is no node: pods stay pending. Run it with
-`python benchmarks/burst.py --jobs 500 --jobs 1000`; it builds Kubernetes and Kubeflow's operator with
-Go the first time, and needs nothing else. The table goes to benchmarks/results/burst.json.
+Both in turn on the same API server, each a process of its own, started anew for each burst. A job is
+done when its child (Perdure: the Job of the first attempt; Kubeflow: the worker's pod) and its first
+status were both seen on a watch. There is no node: pods stay pending. All parts share the machine's
+cores, the API server takes most of them: on a busy machine only the ratios say something.
+
+Run it with `python benchmarks/burst.py --jobs 500 --jobs 1000`; it builds Kubernetes and Kubeflow's
+operator with Go the first time. The table goes to benchmarks/results/burst.json.
 """
 
 from __future__ import annotations
