@@ -22,6 +22,7 @@ from perdure_operator.cluster.connection import connect
 from perdure_operator.cluster.gather import Caches, Key, key_of
 from perdure_operator.cluster.informer import Informer
 from perdure_operator.cluster.objects import Object, name_of
+from perdure_operator.cluster.pods import OVER
 from perdure_operator.cluster.recorder import Recorder
 from perdure_operator.cluster.resources import JOBS, PODS, Resource
 from perdure_operator.cluster.status_poll import StatusPoller
@@ -139,7 +140,7 @@ class Operator:
         key = key_of(new or old or {})
         if key is None:
             return
-        if new is None or new.get("status", {}).get("phase") in {"Failed", "Succeeded"}:
+        if _is_over(new) and not _is_over(old):  # once: a pod that has ended is deleted later
             self._instruments.pod_gone(key)
         self._queue.add(key)
 
@@ -162,6 +163,11 @@ class Operator:
                 return f"nothing was heard of {what} for {now - heard:.0f} s"
         stuck = self._queue.longest_work()
         return f"a reconcile has not ended for {stuck:.0f} s" if stuck > _STUCK_SECONDS else None
+
+
+def _is_over(pod: Object | None) -> bool:
+    """Whether nothing of the pod runs any more, or yet."""
+    return pod is None or pod.get("status", {}).get("phase") in OVER
 
 
 def _end_process(task: asyncio.Task[None]) -> None:

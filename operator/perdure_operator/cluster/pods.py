@@ -19,7 +19,7 @@ _TAKEN_AWAY = frozenset(
 _UNSEEN_ENDS = frozenset({"ContainerStatusUnknown", "Unknown"})
 """Reasons that the kubelet and containerd give for a container that was gone when they came back."""
 
-_OVER = frozenset({"Failed", "Succeeded"})
+OVER = frozenset({"Failed", "Succeeded"})
 """Phases in which all containers of a pod have ended. Before, the Job controller takes the pod for an
 active one, which it deletes, with its log, when its Job is suspended.
 """
@@ -33,7 +33,7 @@ def read_pod(raw: dict[str, Any], *, ours: bool, now: float) -> Pod:
     """The view of a raw pod; `ours` says whether a Job of this TrainingJob owns it."""
     metadata, status = raw["metadata"], raw.get("status", {})
     container = trainer_of(status.get("containerStatuses", ()))
-    over = status.get("phase") in _OVER
+    over = status.get("phase") in OVER
     ended = (_exit(container) or _failed_before(status)) if over else None
     deleted = metadata.get("deletionTimestamp")
     delete_by = epoch(deleted) if deleted else None
@@ -101,6 +101,6 @@ def _is_disrupted(status: dict[str, Any], ended: Exit | None) -> bool:
 
 def _is_gone(status: dict[str, Any], delete_by: float | None, now: float) -> bool:
     """Whether no exit will come: the pod ended before its container began, or its node is lost."""
-    if status.get("phase") in _OVER:
+    if status.get("phase") in OVER:
         return True
     return delete_by is not None and now > delete_by + _LOST_AFTER_SECONDS
