@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import statistics
 import sys
 import uuid
@@ -26,7 +27,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from burst_contenders import KUBEFLOW_BEST, KUBEFLOW_DEFAULTS, PERDURE, Contender
+from burst_contenders import CERTIFICATES, KUBEFLOW_BEST, KUBEFLOW_DEFAULTS, PERDURE, Contender
 from burst_load import Measured, burst, clean
 from cluster.control_plane import ControlPlane
 from cluster.slots import Claim
@@ -63,6 +64,7 @@ def control_plane() -> Iterator[ControlPlane]:
             yield plane.start()
         finally:
             plane.stop()
+            shutil.rmtree(CERTIFICATES.parent, ignore_errors=True)
     finally:
         claim.release()
 

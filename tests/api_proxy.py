@@ -19,13 +19,7 @@ from cluster.access import Access
 from s3_server import HOST, free_port
 
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
-_OF_THE_CONNECTION = {
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "content-encoding",
-}
+_OF_THE_CONNECTION = {"host", "content-length", "transfer-encoding", "connection"}
 
 
 class ApiProxy:
@@ -64,7 +58,9 @@ class ApiProxy:
 
     async def _start(self) -> None:
         self._session = aiohttp.ClientSession(
-            auto_decompress=False, timeout=aiohttp.ClientTimeout()
+            auto_decompress=False,
+            skip_auto_headers=("Accept-Encoding",),  # what the client has not asked for
+            timeout=aiohttp.ClientTimeout(),
         )
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/{path:.*}", self._pass_on)
