@@ -66,23 +66,31 @@ class Claim:
 
     def __init__(self) -> None:
         FOLDER.mkdir(mode=0o700, exist_ok=True)
-        held = _free()
-        for slot, _ in held:
-            leftovers.remove(slot)
-        if not held:
-            raise RuntimeError(
-                f"expected at most {SLOTS} clusters at once on this machine; "
-                f"all are in use, see {FOLDER}"
-            )
-        (self.slot, self._lock), *others = held
-        for _, lock in others:
-            lock.close()
+        with (FOLDER / "claim.lock").open("w") as one_at_a_time:
+            fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+            self.slot, self._lock = _claim()
         self.slot.logs.mkdir(parents=True)
 
     def release(self) -> None:
         """Remove the cluster, but for its logs, and let others have the slot."""
         leftovers.remove(self.slot, keep=self.slot.logs)
         self._lock.close()
+
+
+def _claim() -> tuple[Slot, TextIOWrapper]:
+    """A slot and its lock; nothing is left behind in any slot that nobody holds."""
+    held = _free()
+    for slot, _ in held:
+        leftovers.remove(slot)
+    if not held:
+        raise RuntimeError(
+            f"expected at most {SLOTS} clusters at once on this machine; "
+            f"all are in use, see {FOLDER}"
+        )
+    first, *others = held
+    for _, lock in others:
+        lock.close()
+    return first
 
 
 def _free() -> list[tuple[Slot, TextIOWrapper]]:
