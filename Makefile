@@ -15,6 +15,7 @@ UV := $(shell have=$$(uv --version 2>/dev/null | cut -d' ' -f2); \
 RUN := $(UV) run --frozen --no-sync
 
 WORKERS    ?= 2
+KILLS      ?= 4
 OLDEST     := .venv-oldest
 OLDEST_RUN := PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH" $(OLDEST)/bin/python
 JOB        ?= deploy/examples/digits/job.yaml
@@ -46,7 +47,8 @@ unit: install ## Run the fast tests, which start no training
 
 test: install ## Run all tests that this machine can run; say what was left out and why
 	@rm -f .pytest_cache/tests.xml .pytest_cache/cluster.xml; status=0; \
-	  $(RUN) pytest -m "not cluster" -n $(WORKERS) --dist worksteal --junitxml=.pytest_cache/tests.xml || status=$$?; \
+	  $(RUN) pytest -m "not cluster" -n $(WORKERS) --dist worksteal --disturbances $(KILLS) \
+	    --junitxml=.pytest_cache/tests.xml || status=$$?; \
 	  $(RUN) pytest -m cluster --junitxml=.pytest_cache/cluster.xml || status=$$?; \
 	  $(RUN) python .ci/left_out.py .pytest_cache/tests.xml .pytest_cache/cluster.xml && exit $$status
 
