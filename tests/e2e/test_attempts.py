@@ -134,7 +134,7 @@ def end_of(status: dict[str, Any]) -> dict[str, Any]:
     assert status["attempt"] <= 3
     status["checkpoint"].pop("uri")  # has the job's name in it
     counted = ("failure", "infrastructure", "divergence")
-    counted += ("preemption", "total", "noProgress") if status["attempt"] == 3 else ()
+    counted += ("preemption", "total") if status["attempt"] == 3 else ()
     retries = {kind: status["retries"][kind] for kind in counted}
     return {"retries": retries} | {key: status[key] for key in ("phase", "result", "checkpoint")}
 
