@@ -73,7 +73,12 @@ class Ground:
         def drain(pod: str) -> None:
             node = training.node_of(pod)
             self.admin.kubectl(
-                "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s"
+                "drain",
+                node,
+                "--ignore-daemonsets",
+                "--delete-emptydir-data",
+                "--force",  # other tests' pods, which no controller has made, are on it too
+                "--timeout=120s",
             )
             self.admin.kubectl("uncordon", node)
 

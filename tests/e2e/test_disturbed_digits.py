@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 NAME = "digits"  # the seed follows from namespace and name, so both runs must have the same
 COLUMNS = ",".join(
     [
+        "NAME:.metadata.name",
         "PHASE:.status.phase",
         "STEP:.status.progress.step",
         "RETRIES:.status.retries.total",
@@ -49,9 +50,9 @@ def start(ground: Ground, run: str) -> Training:
 
 
 def rows(log: Path) -> list[list[str]]:
-    """The rows of `kubectl get tj -w`, without the heading."""
+    """The rows of `kubectl get tj -w` about this job: phase, step, retries, checkpoint."""
     lines = [line.split() for line in log.read_text().splitlines()]
-    return [line for line in lines if line[0] != "PHASE"]
+    return [line[1:] for line in lines if line[0] == NAME]
 
 
 def is_true_all_along(log: Path) -> None:
