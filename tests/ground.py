@@ -72,15 +72,17 @@ class Ground:
 
         def drain(pod: str) -> None:
             node = training.node_of(pod)
-            self.admin.kubectl(
-                "drain",
-                node,
-                "--ignore-daemonsets",
-                "--delete-emptydir-data",
-                "--force",  # other tests' pods, which no controller has made, are on it too
-                "--timeout=120s",
-            )
-            self.admin.kubectl("uncordon", node)
+            try:
+                self.admin.kubectl(
+                    "drain",
+                    node,
+                    "--ignore-daemonsets",
+                    "--delete-emptydir-data",
+                    "--force",  # other tests' pods, which no controller has made, are on it too
+                    "--timeout=120s",
+                )
+            finally:
+                self.admin.kubectl("uncordon", node)
 
         return drain
 
