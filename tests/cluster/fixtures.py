@@ -17,6 +17,8 @@ from cluster.cluster import Cluster
 from cluster.control_plane import ControlPlane
 
 COLD = 1800  # seconds: a first run builds Kubernetes and the images
+TOOLS = {"helm", "kubectl"}
+BUILT = TOOLS | {"cluster", "control_plane", "plane"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,7 +33,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         used = getattr(item, "fixturenames", ())
         if "cluster" in used:
             item.add_marker("cluster")
-        if {"cluster", "control_plane"} & {*used} and item.get_closest_marker("timeout") is None:
+        if TOOLS & {*used}:
+            item.add_marker("slow")
+        if BUILT & {*used} and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(COLD))
 
 
