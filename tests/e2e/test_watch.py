@@ -128,7 +128,8 @@ def test_the_eviction_is_marked(watched, expr):
 
 
 def test_the_interruption_is_counted(watched):
-    assert max(watched.values('perdure_job_retries_total{kind="preemption"}')) == 1
+    of_this_job = f'training_job="{NAME}", kind="preemption"'
+    assert max(watched.values(f"perdure_job_retries_total{{{of_this_job}}}")) == 1
     assert max(watched.values("perdure_replacement_seconds_count")) == 1
 
 
