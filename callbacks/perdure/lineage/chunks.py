@@ -138,7 +138,7 @@ def read_tensors(
 
 def _verified(store: Store, prefix: str, chunk: str) -> bytes:
     try:
-        data = store.get(chunk_key(prefix, chunk))
+        data = bytes(store.get(chunk_key(prefix, chunk)))
     except Missing as error:
         raise Damaged(f"chunk {chunk} is missing") from error
     if digest(data) != chunk:

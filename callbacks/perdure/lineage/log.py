@@ -66,7 +66,7 @@ class Log:
             Damaged: it is not intact, or not there.
         """
         try:
-            record = Record.decode(self.store.get(self.key(number)))
+            record = Record.decode(bytes(self.store.get(self.key(number))))
         except Missing as error:
             raise Damaged(f"record {number} is missing") from error
         if record.number != number:

@@ -3,6 +3,7 @@
 - StoreError
   - Missing: there is no such object
   - Exists: the object that was to be created is there
+  - TooLarge: the object is larger than the one that was expected
   - Unavailable: nobody knows the outcome, or the store cannot now; asking again may help
   - Unusable: asking again never helps; a person has to change something
 
@@ -29,6 +30,14 @@ class Exists(StoreError):
 
     def __init__(self, key: str) -> None:
         super().__init__(f"Expected to create {key}. Received: it is there already.")
+        self.key = key
+
+
+class TooLarge(StoreError):
+    """The object at `key` is larger than its reader allows; it was not read."""
+
+    def __init__(self, key: str, size: int, most_bytes: int) -> None:
+        super().__init__(f"Expected at most {most_bytes} bytes at {key}. Received: {size} bytes.")
         self.key = key
 
 

@@ -6,6 +6,8 @@ from typing import Protocol
 
 Data = bytes | memoryview
 
+MOST_BYTES = 256 * 1024 * 1024  # no object of Perdure's is larger
+
 
 class Store(Protocol):
     """Objects by key. Every method may be called from several threads at once.
@@ -18,11 +20,12 @@ class Store(Protocol):
     def url(self) -> str:
         """Where the store is, for a person."""
 
-    def get(self, key: str) -> bytes:
-        """Read an object.
+    def get(self, key: str, most_bytes: int = MOST_BYTES) -> Data:
+        """Read an object of at most `most_bytes`; of a larger one nothing is read.
 
         Raises:
             Missing: there is none.
+            TooLarge: it is larger.
         """
 
     def put(self, key: str, data: Data) -> None:
@@ -39,8 +42,8 @@ class Store(Protocol):
             Exists: there is one.
         """
 
-    def list(self, prefix: str) -> list[str]:
-        """All keys that begin with `prefix`, sorted. Only whole objects appear."""
+    def list(self, prefix: str) -> dict[str, int]:
+        """All keys that begin with `prefix`, sorted, with sizes in bytes. Only whole objects appear."""
 
     def delete(self, key: str) -> None:
         """Remove an object; that there is none is fine."""

@@ -13,11 +13,11 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from perdure.store.errors import Exists, Missing, StoreError, Unavailable, Unusable
-from perdure.store.interface import Data
+from perdure.store.errors import Exists, Missing, StoreError, TooLarge, Unavailable, Unusable
+from perdure.store.interface import MOST_BYTES, Data
 from perdure.store.keys import TEMPORARY, check_key
 
 LEFTOVER_SECONDS = 24 * 3600.0  # older temporary files belong to processes that were killed
@@ -41,10 +41,14 @@ class LocalStore:
     def url(self) -> str:
         return self.root.as_uri()
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_BYTES) -> Data:
         with self._errors("read", key):
             try:
-                return self._path(key).read_bytes()
+                with self._path(key).open("rb", buffering=0) as file:
+                    size = os.fstat(file.fileno()).st_size
+                    if size > most_bytes:
+                        raise TooLarge(key, size, most_bytes)
+                    return file.readall()
             except FileNotFoundError:
                 raise Missing(key) from None
 
@@ -61,14 +65,18 @@ class LocalStore:
             except OSError as error:
                 raise _cannot_link(self.root, error) from error
 
-    def list(self, prefix: str) -> list[str]:
+    def list(self, prefix: str) -> dict[str, int]:
         folder = self.root / prefix.rpartition("/")[0]
         with self._errors("list", prefix):
-            keys = (path.relative_to(self.root).as_posix() for path in _files(folder))
-            return sorted(
-                key
-                for key in keys
-                if key.startswith(prefix) and not key.startswith(f"{TEMPORARY}/")
+            found = (
+                (path.relative_to(self.root).as_posix(), size) for path, size in _files(folder)
+            )
+            return dict(
+                sorted(
+                    (key, size)
+                    for key, size in found
+                    if key.startswith(prefix) and not key.startswith(f"{TEMPORARY}/")
+                )
             )
 
     def delete(self, key: str) -> None:
@@ -149,8 +157,10 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """All files below `folder`; a folder that is not there has none, other trouble is an error."""
+def _files(folder: Path) -> Iterator[tuple[Path, int]]:
+    """All files below `folder` with their sizes; a folder that is not there has none, nor is a file
+    that goes meanwhile; other trouble is an error.
+    """
     try:
         entries = list(os.scandir(folder))
     except FileNotFoundError:
@@ -158,8 +168,9 @@ def _files(folder: Path) -> Iterator[Path]:
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             yield from _files(Path(entry.path))
-        else:
-            yield Path(entry.path)
+            continue
+        with suppress(FileNotFoundError):
+            yield Path(entry.path), entry.stat(follow_symlinks=False).st_size
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -36,7 +36,7 @@ def check(store: Store, prefix: str) -> bool:
 def _try(store: Store, folder: str, data: str, record: str) -> bool:
     store.put(data, CONTENT)
     honoured = _honours_condition(store, record)
-    _expect(store.list(f"{folder}-"), [record, data], store, "the keys just written")
+    _expect(list(store.list(f"{folder}-")), [record, data], store, "the keys just written")
     _expect(store.get(data), CONTENT, store, "the bytes just written")
     return honoured
 

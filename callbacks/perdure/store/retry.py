@@ -16,7 +16,7 @@ from tenacity import (
 )
 
 from perdure.store.errors import Unavailable
-from perdure.store.interface import Data, Store
+from perdure.store.interface import MOST_BYTES, Data, Store
 
 FIRST_PAUSE_SECONDS = 0.2
 MOST_PAUSE_SECONDS = 10.0
@@ -65,8 +65,8 @@ class _Patient:
     def url(self) -> str:
         return self._store.url
 
-    def get(self, key: str) -> bytes:
-        return self._call(self._store.get, key)
+    def get(self, key: str, most_bytes: int = MOST_BYTES) -> Data:
+        return self._call(self._store.get, key, most_bytes)
 
     def put(self, key: str, data: Data) -> None:
         self._call(self._store.put, key, data)
@@ -74,7 +74,7 @@ class _Patient:
     def create(self, key: str, data: Data) -> None:
         self._call(self._store.create, key, data)
 
-    def list(self, prefix: str) -> list[str]:
+    def list(self, prefix: str) -> dict[str, int]:
         return self._call(self._store.list, prefix)
 
     def delete(self, key: str) -> None:

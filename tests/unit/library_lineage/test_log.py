@@ -57,7 +57,7 @@ def test_records_are_appended_in_order(store):
     kinds = [CHECKPOINT, CHECKPOINT, RecordKind.FINAL, RecordKind.FINISHED]
     written = [log.append(kind, {"n": n}) for n, kind in enumerate(kinds)]
     assert [record.number for record in written] == [2, 3, 4, 5]
-    assert store.list("")[0] == f"{PREFIX}/log/00000001.json"
+    assert next(iter(store.list(""))) == f"{PREFIX}/log/00000001.json"
     assert [log.read(record.number) for record in written] == written
     assert log.index == written[-1].index == Index(1, (2, 3), (4,), 5)
 

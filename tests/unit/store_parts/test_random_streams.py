@@ -13,7 +13,7 @@ from perdure.store import Unavailable, open_store, until_deadline
 class Away:
     url = "test:///away"
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = 0) -> bytes:
         raise Unavailable("the store is away")
 
 

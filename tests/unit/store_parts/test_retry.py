@@ -24,7 +24,7 @@ class Failing:
         for error in self._errors:
             raise error
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = 0) -> bytes:
         self._called(f"get {key}")
         return b"content"
 
@@ -34,9 +34,9 @@ class Failing:
     def create(self, key: str, data: bytes | memoryview) -> None:
         self._called(f"create {key} {bytes(data)!r}")
 
-    def list(self, prefix: str) -> list[str]:
+    def list(self, prefix: str) -> dict[str, int]:
         self._called(f"list {prefix}")
-        return ["a"]
+        return {"a": 7}
 
     def delete(self, key: str) -> None:
         self._called(f"delete {key}")
@@ -59,7 +59,7 @@ AWAY = Unavailable("It is away.")
         (lambda store: store.get("a"), "get a", b"content"),
         (lambda store: store.put("a", b"x"), "put a b'x'", None),
         (lambda store: store.create("a", b"x"), "create a b'x'", None),
-        (lambda store: store.list("a"), "list a", ["a"]),
+        (lambda store: store.list("a"), "list a", {"a": 7}),
         (lambda store: store.delete("a"), "delete a", None),
     ],
 )
