@@ -98,26 +98,44 @@ class Every:
 
 @dataclass(frozen=True)
 class Keep:
-    """Which checkpoints to keep: the newest `last`, and the best by a monitored value."""
+    """Which checkpoints to keep: the newest `last`, the best by a monitored value, the first at or
+    after each multiple of `every_steps` steps, and after each `every_hours` hours since the first.
+    """
 
     last: int = 3
     monitor: str | None = None
     mode: str = "min"
+    every_steps: int | None = None
+    every_hours: int | None = None
 
     def __str__(self) -> str:
-        best = f",best={self.monitor}:{self.mode}" if self.monitor else ""
-        return f"last={self.last}{best}"
+        parts = (
+            f"last={self.last}",
+            f"every={self.every_steps} steps" if self.every_steps else "",
+            f"every={self.every_hours} h" if self.every_hours else "",
+            f"best={self.monitor}:{self.mode}" if self.monitor else "",
+        )
+        return ",".join(filter(None, parts))
 
     @classmethod
     def parse(cls, text: str) -> Keep:
-        """Parse `last=3` or `last=3,best=val_loss:min`."""
-        match = re.fullmatch(r"last=([1-9]\d*)(?:,best=([^:,]+):(min|max))?", text)
+        """Parse `last=3`, or with more in this order: `last=3,every=1000 steps,every=6 h,best=val_loss:min`."""
+        match = re.fullmatch(_KEEP, text)
         if match is None:
             raise InvalidSetting(
-                f"{KEEP}: expected 'last=N' or 'last=N,best=MONITOR:min|max' with N >= 1. "
-                f"Received: {text!r}."
+                f"{KEEP}: expected 'last=N', and where wanted in this order 'every=N steps', "
+                f"'every=N h' and 'best=MONITOR:min|max', separated by ',', each N whole and at least "
+                f"1. Received: {text!r}."
             )
-        return cls(int(match[1]), match[2], match[3] or "min")
+        steps, hours = (int(match[n]) if match[n] else None for n in ("steps", "hours"))
+        return cls(int(match["last"]), match["monitor"], match["mode"] or "min", steps, hours)
+
+
+_WHOLE = r"[1-9]\d*"
+_KEEP = (
+    rf"last=(?P<last>{_WHOLE})(?:,every=(?P<steps>{_WHOLE}) steps?)?(?:,every=(?P<hours>{_WHOLE}) h)?"
+    r"(?:,best=(?P<monitor>[^:,]+):(?P<mode>min|max))?"
+)
 
 
 def number(environ: Mapping[str, str], name: str, default: float, *, least: float = 0) -> float:

@@ -1,25 +1,77 @@
-"""Which checkpoints stay. Pure: numbers and values in, numbers to drop out."""
+"""Which checkpoints stay. Pure: what is known of each goes in, numbers to drop come out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from perdure.contract.environment import Keep
 
 LEAST_KEPT = 2
+SECONDS_PER_HOUR = 3600
 
 
-def to_drop(checkpoints: Sequence[int], values: Mapping[int, float], keep: Keep) -> set[int]:
-    """Checkpoints (oldest first) that `keep` does not want; at least two stay, for a damaged newest.
+@dataclass(frozen=True)
+class Row:
+    """A checkpoint as retention sees it: its record, its train step, when it was made (seconds since
+    the epoch), and the monitored value if it has one.
+    """
+
+    number: int
+    step: int
+    time: float
+    value: float | None = None
+
+
+def to_drop(rows: Sequence[Row], keep: Keep) -> set[int]:
+    """Numbers of the checkpoints that `keep` does not want.
+
+    What was dropped before need not be among `rows`: a checkpoint that stays for its step or its hour
+    is the first of its period, whatever comes later. Adding a row never makes an earlier one wanted
+    that was not. The newest `LEAST_KEPT` always stay, for a damaged newest.
 
     Args:
-        checkpoints: numbers of the checkpoint records, ascending.
-        values: the monitored value of those checkpoints that have one.
+        rows: all checkpoints that there are, in the order of their records.
         keep: what the user wants kept.
     """
-    kept = set(checkpoints[-max(keep.last, LEAST_KEPT) :])
-    known = {number: values[number] for number in checkpoints if number in values}
-    if known and keep.monitor is not None:
-        best = min if keep.mode == "min" else max
-        kept.add(best(known, key=lambda number: known[number]))
-    return set(checkpoints) - kept
+    newest = rows[-max(keep.last, LEAST_KEPT) :]
+    kept = {*_numbers(newest), *_best(rows, keep), *_by_steps(rows, keep), *_by_hours(rows, keep)}
+    return _numbers(rows) - kept
+
+
+def _numbers(rows: Sequence[Row]) -> set[int]:
+    return {row.number for row in rows}
+
+
+def _best(rows: Sequence[Row], keep: Keep) -> set[int]:
+    """The first of those with the best value."""
+    values = {row.number: row.value for row in rows if row.value is not None}
+    if keep.monitor is None or not values:
+        return set()
+    best = min if keep.mode == "min" else max
+    return {best(values, key=lambda number: values[number])}
+
+
+def _by_steps(rows: Sequence[Row], keep: Keep) -> set[int]:
+    """The first at or after each multiple of so many steps."""
+    every = keep.every_steps
+    if every is None:
+        return set()
+    return _first_of_each([row for row in rows if row.step >= every], lambda row: row.step // every)
+
+
+def _by_hours(rows: Sequence[Row], keep: Keep) -> set[int]:
+    """The first of all, and the first at or after each so many hours since it."""
+    every = keep.every_hours
+    if every is None or not rows:
+        return set()
+    began, seconds = rows[0].time, every * SECONDS_PER_HOUR
+    return _first_of_each(rows, lambda row: max(0, int((row.time - began) // seconds)))
+
+
+def _first_of_each(rows: Sequence[Row], period: Callable[[Row], int]) -> set[int]:
+    """The first row of each period."""
+    first: dict[int, int] = {}
+    for row in rows:
+        first.setdefault(period(row), row.number)
+    return set(first.values())

@@ -14,7 +14,7 @@ from perdure.lineage.chunks import ChunkWriter, Tensor, chunk_key
 from perdure.lineage.digest import digest_of
 from perdure.lineage.log import Log
 from perdure.lineage.records import Checkpoint, Cursor, Obeyed, RecordKind
-from perdure.lineage.retention import to_drop
+from perdure.lineage.retention import Row, to_drop
 from perdure.store import Unavailable
 
 
@@ -55,15 +55,11 @@ class CheckpointWriter:
         self._checkpoints: dict[int, Checkpoint] = {}
         self._requests: dict[int, Obeyed] = {}
         self._doomed: dict[int, frozenset[str]] = {}
-        self._values: dict[int, float] = {}
         self._parent: int | None = None
 
     def adopt(self, number: int, checkpoint: Checkpoint, *, is_final: bool) -> None:
         """Rely on a checkpoint that is in the log: its chunks stay."""
         (self._finals if is_final else self._checkpoints)[number] = checkpoint
-        value = checkpoint.state.get("value")
-        if value is not None:
-            self._values[number] = value
 
     def adopt_request(self, number: int, obeyed: Obeyed) -> None:
         """Know a request that is in the log."""
@@ -89,7 +85,7 @@ class CheckpointWriter:
         present = self._kept[self._parent].chunks if self._parent in self._kept else frozenset()
         writer = ChunkWriter(self._log.write_store, self._log.prefix, present)
         written = writer.write(snapshot.drain())
-        state = {**snapshot.state, "value": snapshot.value}
+        state = {**snapshot.state, "value": snapshot.value, "time": time.time()}
         timings = {"blocked": snapshot.blocked_seconds, "written": time.monotonic() - began}
         checkpoint = Checkpoint(
             snapshot.cursor, snapshot.step, written.entries, state, self._parent, timings
@@ -115,7 +111,7 @@ class CheckpointWriter:
 
     def _commit(self, kind: RecordKind, checkpoint: Checkpoint) -> Committed:
         is_final = kind == RecordKind.FINAL
-        drop = self._expired(with_new=not is_final)
+        drop = self._expired(None if is_final else checkpoint)
         settled = self._settled(checkpoint.cursor, drop)
         record = self._log.append(kind, checkpoint.to_body(), drop={*drop, *settled, *self._doomed})
         self._adopt_unanswered()
@@ -123,7 +119,6 @@ class CheckpointWriter:
         self._parent = record.number
         for number in drop:
             self._doomed[number] = self._checkpoints.pop(number).chunks
-            self._values.pop(number, None)
         for number in settled:
             self._doomed[number] = frozenset()
             del self._requests[number]
@@ -140,11 +135,16 @@ class CheckpointWriter:
                 self.adopt_request(record.number, Obeyed.from_record(record))
         self._log.unanswered.clear()
 
-    def _expired(self, *, with_new: bool) -> set[int]:
-        """Checkpoints that are not wanted once the next record is there."""
-        existing = sorted(self._checkpoints)
-        newest = [max(existing, default=0) + 1] if with_new else []
-        return to_drop(existing + newest, self._values, self._keep) - set(newest)
+    def _expired(self, new: Checkpoint | None) -> set[int]:
+        """Checkpoints that are not wanted once `new` is there."""
+        checkpoints = dict(sorted(self._checkpoints.items()))
+        if new is not None:
+            checkpoints[max(checkpoints, default=0) + 1] = new
+        rows = [
+            Row(number, c.step, c.state.get("time", 0.0), c.state.get("value"))
+            for number, c in checkpoints.items()
+        ]
+        return to_drop(rows, self._keep) & self._checkpoints.keys()
 
     def _settled(self, newest: Cursor, drop: set[int]) -> set[int]:
         """Requests that no kept checkpoint is before; that of the newest id stays, for its id."""

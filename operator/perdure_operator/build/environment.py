@@ -63,9 +63,10 @@ def every(interval: Interval) -> names.Every:
 
 def keep(policy: Keep) -> names.Keep:
     """Which checkpoints to keep, in the contract's words."""
-    if policy.best is None:
-        return names.Keep(policy.last)
-    return names.Keep(policy.last, policy.best.monitor, policy.best.mode)
+    best = {"monitor": policy.best.monitor, "mode": policy.best.mode} if policy.best else {}
+    return names.Keep(
+        policy.last, **best, every_steps=policy.every_steps, every_hours=policy.every_hours
+    )
 
 
 def seed(metadata: Metadata) -> int:

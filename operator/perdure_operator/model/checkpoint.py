@@ -87,7 +87,11 @@ class Keep(Strict):
     """Which checkpoints are kept; the others are deleted."""
 
     last: Positive = 3
-    """How many of the newest."""
+    """How many of the newest; at least two stay all the same."""
+    every_steps: Positive | None = None
+    """The first at or after each multiple of so many train steps too."""
+    every_hours: Positive | None = None
+    """The first of all, and the first at or after each so many hours since it, too."""
     best: Best | None = None
     """The best one too, by a monitored value."""
 

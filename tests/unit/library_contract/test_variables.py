@@ -64,6 +64,12 @@ def test_every_says_what_it_parses(every, text):
         ("last=10", Keep(10)),
         ("last=1,best=val_loss:min", Keep(1, "val_loss", "min")),
         ("last=2,best=my accuracy:max", Keep(2, "my accuracy", "max")),
+        ("last=3,every=1000 steps", Keep(3, every_steps=1000)),
+        ("last=3,every=6 h", Keep(3, every_hours=6)),
+        (
+            "last=1,every=10 steps,every=24 h,best=loss:max",
+            Keep(1, "loss", "max", every_steps=10, every_hours=24),
+        ),
     ],
 )
 def test_keep(text, keep):
@@ -75,7 +81,9 @@ def test_keep(text, keep):
     "text",
     ["", "3", "last=0", "last=-1", "last=03", "last=1.5", "last=all", "best=loss:min",
      "last=3,best=loss", "last=3,best=:min", "last=3,best=loss:least", "last=3, best=loss:min",
-     "last=3,best=a:b:min", "last=3\n"],
+     "last=3,best=a:b:min", "last=3\n", "last=3,every=0 steps", "last=3,every=1.5 h", "every=6 h",
+     "last=3,every=6", "last=3,every=6 h,every=7 h", "last=3,every=6 h,every=10 steps",
+     "last=3,every=2 epochs"],
 )  # fmt: skip
 def test_keep_refuses(text):
     with pytest.raises(InvalidSetting, match=r"^PERDURE_KEEP: expected .* Received: ") as refusal:

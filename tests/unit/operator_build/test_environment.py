@@ -73,6 +73,11 @@ def test_interval_is_what_the_library_parses(interval, every):
         ({"last": 5}, Keep(5)),
         ({"best": {"monitor": "val_loss"}}, Keep(3, "val_loss", "min")),
         ({"last": 1, "best": {"monitor": "accuracy", "mode": "max"}}, Keep(1, "accuracy", "max")),
+        ({"everySteps": 1000}, Keep(3, every_steps=1000)),
+        (
+            {"last": 2, "everySteps": 9, "everyHours": 6, "best": {"monitor": "loss"}},
+            Keep(2, "loss", "min", every_steps=9, every_hours=6),
+        ),
     ],
 )
 def test_keep_is_what_the_library_parses(keep, parsed):

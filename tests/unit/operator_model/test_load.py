@@ -52,7 +52,9 @@ def test_all_errors_are_said_at_once():
 
 def test_unknown_field_without_close_name_lists_the_known():
     text = MANIFEST + "  checkpoint: {keep: {zzz: 1}}\n"
-    assert problems(text) == ["spec.checkpoint.keep.zzz: unknown field. Known here: last, best."]
+    assert problems(text) == [
+        "spec.checkpoint.keep.zzz: unknown field. Known here: last, everySteps, everyHours, best."
+    ]
 
 
 def test_null_is_unset():
