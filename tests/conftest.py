@@ -39,6 +39,17 @@ def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="session")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A running MinIO, which can encrypt."""
+    try:
+        server = s3_server.minio(tmp_path_factory.mktemp("minio"))
+    except NotBuildable as error:
+        pytest.skip(str(error))
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A running moto server, which needs nothing but Python."""
     server = s3_server.moto(tmp_path_factory.mktemp("moto"))

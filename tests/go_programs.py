@@ -97,6 +97,7 @@ PROGRAMS: dict[str, Released | Own] = {
         "a C compiler, Debian's libseccomp-dev and pkg-config",
     ),
     "helm": Released("helm.sh/helm/v4/cmd/helm", "v4.3.1"),
+    "minio": Released("github.com/minio/minio", "v0.0.0-20250907161309-07c3a429bfed"),
     "versitygw": Released("github.com/versity/versitygw/cmd/versitygw", "v1.8.0"),
     "training-operator.v1": Released(f"{KUBEFLOW}/cmd/training-operator.v1", "v1.9.3"),
 }

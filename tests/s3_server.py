@@ -1,4 +1,4 @@
-"""Real S3 servers as processes of the test session: versitygw (built with Go) and moto.
+"""Real S3 servers as processes of the test session: versitygw and MinIO (built with Go), and moto.
 
 A server keeps its port and its data over `stop` and `start`, so that a test can take it away and
 bring it back.
@@ -6,6 +6,7 @@ bring it back.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import socket
@@ -155,6 +156,23 @@ def versitygw(
     variables = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY, **environment}
     command = [str(go_programs.program("versitygw")), *options]
     return S3Server("versitygw", command, port, folder, variables, host)
+
+
+def minio(folder: Path) -> S3Server:
+    """A MinIO over `folder`, not started, with a key of its own to encrypt with, called "a-key".
+
+    Raises:
+        go_programs.NotBuildable: there is no Go to build it with.
+    """
+    port = free_port()
+    key = base64.b64encode(bytes(32)).decode()
+    variables = {
+        "MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY, "MINIO_REGION": REGION,
+        "MINIO_KMS_SECRET_KEY": f"a-key:{key}", "MINIO_BROWSER": "off", "MINIO_UPDATE": "off",
+    }  # fmt: skip
+    options = ["server", "--quiet", "--address", f"{HOST}:{port}", str(folder / "data")]
+    command = [str(go_programs.program("minio")), *options]
+    return S3Server("minio", command, port, folder, variables)
 
 
 def moto(folder: Path) -> S3Server:

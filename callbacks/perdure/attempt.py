@@ -189,12 +189,18 @@ class Attempt:
         say(f"{job} has finished already and the program is the same: nothing is trained")
 
     def _claim(self) -> None:
-        honoured = check(self.store, f"{self.lineage.log.prefix}/probe")
-        if not honoured:
+        checked = check(self.store, f"{self.lineage.log.prefix}/probe")
+        if not checked.honours_condition:
             self.board.notice(
                 Kind.CONDITIONAL_WRITES_IGNORED,
                 "the store ignores If-None-Match, so an older process of this lineage cannot be kept "
                 "from writing: make sure that there is only one",
+            )
+        if checked.keeps_versions:
+            self.board.notice(
+                Kind.OLD_VERSIONS_KEPT,
+                "the bucket keeps a version of every object that is deleted, and bills it: give it the "
+                "lifecycle rule perdure-old-versions (docs/checkpoints.md, Versioned buckets)",
             )
         self.lineage.claim(self._start, continues=self.settings.continues)
 
@@ -234,9 +240,10 @@ class Attempt:
         self._is_over = True
         trained = self.has_begun and bool(self.lineage.log.index.finals)
         digest = self.lineage.result_digest() if trained else None
-        if trained and not self.already_finished:
+        if trained and not self.already_finished and self.saver is not None:
             self.lineage.log.write_store = self.store
             self.lineage.log.append(RecordKind.FINISHED, {"digest": digest})
+            self.saver.finish_cleaning()
         reason = Reason.ALREADY_FINISHED if self.already_finished else Reason.FINISHED
         self.end(Ending(ExitCode.FINISHED, reason, digest=digest))
 
@@ -250,6 +257,8 @@ class Attempt:
 def _opened(url: str) -> Store:
     try:
         return open_store(url)
+    except InvalidSetting:
+        raise
     except ValueError as error:
         raise InvalidSetting(f"{STORE}: {error}") from error
 

@@ -25,6 +25,7 @@ TRAINER = "PERDURE_TRAINER"
 CONTINUE = "PERDURE_CONTINUE"
 CALLBACKS = "PERDURE_CALLBACKS"
 STORE_DEADLINE = "PERDURE_STORE_DEADLINE"
+SSE = "PERDURE_SSE"
 METRICS_PORT = "PERDURE_METRICS_PORT"
 TERMINATION_LOG = "PERDURE_TERMINATION_LOG"
 REQUEST_FILE = "PERDURE_REQUEST_FILE"
@@ -136,6 +137,27 @@ _KEEP = (
     rf"last=(?P<last>{_WHOLE})(?:,every=(?P<steps>{_WHOLE}) steps?)?(?:,every=(?P<hours>{_WHOLE}) h)?"
     r"(?:,best=(?P<monitor>[^:,]+):(?P<mode>min|max))?"
 )
+
+
+@dataclass(frozen=True)
+class Encryption:
+    """The encryption that S3 is asked for with each write; of nothing: the bucket's own default."""
+
+    algorithm: str = ""
+    key: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Encryption:
+        """Parse `AES256`, `aws:kms` or `aws:kms:KEY`; empty: no wish."""
+        if text in ("", "AES256"):
+            return cls(text)
+        match = re.fullmatch(r"aws:kms(?::(?!dsse)([\w:/.-]+))?", text)
+        if match is None:
+            raise InvalidSetting(
+                f"{SSE}: expected 'AES256', 'aws:kms' or 'aws:kms:KEY' with a key's id or ARN. "
+                f"Received: {text!r}."
+            )
+        return cls("aws:kms", match[1] or "")
 
 
 def number(environ: Mapping[str, str], name: str, default: float, *, least: float = 0) -> float:

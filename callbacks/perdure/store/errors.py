@@ -5,6 +5,7 @@
   - Exists: the object that was to be created is there
   - TooLarge: the object is larger than the one that was expected
   - Unavailable: nobody knows the outcome, or the store cannot now; asking again may help
+    - Expired: the credentials have; newer ones may come from where they came from
   - Unusable: asking again never helps; a person has to change something
 
 Messages say what was expected, what was received and what to do. They never hold credentials.
@@ -43,6 +44,10 @@ class TooLarge(StoreError):
 
 class Unavailable(StoreError):
     """The store did not answer, or says that it cannot now; asking again may help."""
+
+
+class Expired(Unavailable):
+    """The credentials have expired."""
 
 
 class Unusable(StoreError):

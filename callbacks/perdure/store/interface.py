@@ -28,22 +28,28 @@ class Store(Protocol):
             TooLarge: it is larger.
         """
 
-    def put(self, key: str, data: Data) -> None:
-        """Write an object, replacing what is there: for content that its key determines."""
+    def put(self, key: str, data: Data) -> str | None:
+        """Write an object, replacing what is there: for content that its key determines.
+
+        Returns the name of this version where the store keeps every version of an object, else None.
+        """
 
     def create(self, key: str, data: Data) -> None:
         """Write an object only if there is none; of many that race, one succeeds.
 
-        A request whose answer was lost is sent again, by the client below this interface and by
-        `until_deadline` above it. It then finds what it has itself written, so `Exists` does not
-        mean that another process won: only reading the object tells.
+        A request whose answer was lost is sent again by `until_deadline` and then finds what it has
+        itself written, so `Exists` does not mean that another process won: only reading the object
+        tells.
 
         Raises:
             Exists: there is one.
         """
 
     def list(self, prefix: str) -> dict[str, int]:
-        """All keys that begin with `prefix`, sorted, with sizes in bytes. Only whole objects appear."""
+        """All keys that begin with `prefix`, sorted, with sizes in bytes.
+
+        Only whole objects appear, and only those whose keys Perdure could have written.
+        """
 
     def delete(self, key: str) -> None:
         """Remove an object; that there is none is fine."""

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 MOST_BYTES = 900  # S3 allows 1024 bytes, of which the store's own prefix takes some
+MOST_BYTES_WITH_PREFIX = 1024
 MOST_COMPONENT_BYTES = 255  # the longest name of a file
 TEMPORARY = ".tmp"  # where the local store keeps what is not whole
+
+
+def is_key(text: str) -> bool:
+    """Whether Perdure could have written an object under this key; others are a person's own."""
+    try:
+        check_key(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_key(key: str) -> str:

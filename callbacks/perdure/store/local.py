@@ -18,7 +18,7 @@ from pathlib import Path
 
 from perdure.store.errors import Exists, Missing, StoreError, TooLarge, Unavailable, Unusable
 from perdure.store.interface import MOST_BYTES, Data
-from perdure.store.keys import TEMPORARY, check_key
+from perdure.store.keys import TEMPORARY, check_key, is_key
 
 LEFTOVER_SECONDS = 24 * 3600.0  # older temporary files belong to processes that were killed
 
@@ -72,11 +72,7 @@ class LocalStore:
                 (path.relative_to(self.root).as_posix(), size) for path, size in _files(folder)
             )
             return dict(
-                sorted(
-                    (key, size)
-                    for key, size in found
-                    if key.startswith(prefix) and not key.startswith(f"{TEMPORARY}/")
-                )
+                sorted((key, size) for key, size in found if key.startswith(prefix) and is_key(key))
             )
 
     def delete(self, key: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass
 
 from perdure.store.errors import Exists, StoreError, Unusable
 from perdure.store.interface import Store
@@ -11,11 +12,20 @@ from perdure.store.interface import Store
 CONTENT = b"Perdure tries whether it can write here; this object may be deleted."
 
 
-def check(store: Store, prefix: str) -> bool:
-    """Do once what a training will need, under keys that begin with `prefix`; nothing is left.
+@dataclass(frozen=True)
+class Checked:
+    """What a store that works is like."""
 
-    Returns whether conditional creation is honoured. Some servers ignore `If-None-Match` and
-    overwrite in silence; an older process can then not be kept from writing.
+    honours_condition: bool
+    """Some servers ignore `If-None-Match` and overwrite in silence: an older process can then not
+    be kept from writing.
+    """
+    keeps_versions: bool
+    """A bucket with versioning keeps, and bills, what is deleted until a lifecycle rule ends it."""
+
+
+def check(store: Store, prefix: str) -> Checked:
+    """Do once what a training will need, under keys that begin with `prefix`; nothing is left.
 
     Raises:
         Unusable: the store can never work: no such bucket, no permission for one of the operations.
@@ -24,21 +34,21 @@ def check(store: Store, prefix: str) -> bool:
     folder = f"{prefix}-{uuid.uuid4().hex}"  # no real folder: a local store would keep it, empty
     data, record = f"{folder}-put", f"{folder}-create"
     try:
-        honoured = _try(store, folder, data, record)
+        checked = _try(store, folder, data, record)
     except Unusable:
         with suppress(StoreError):  # what did not work says more
             _clean_up(store, data, record)
         raise
     _clean_up(store, data, record)
-    return honoured
+    return checked
 
 
-def _try(store: Store, folder: str, data: str, record: str) -> bool:
-    store.put(data, CONTENT)
+def _try(store: Store, folder: str, data: str, record: str) -> Checked:
+    version = store.put(data, CONTENT)
     honoured = _honours_condition(store, record)
     _expect(list(store.list(f"{folder}-")), [record, data], store, "the keys just written")
     _expect(store.get(data), CONTENT, store, "the bytes just written")
-    return honoured
+    return Checked(honoured, version is not None)
 
 
 def _clean_up(store: Store, *keys: str) -> None:

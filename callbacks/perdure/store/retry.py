@@ -68,8 +68,8 @@ class _Patient:
     def get(self, key: str, most_bytes: int = MOST_BYTES) -> Data:
         return self._call(self._store.get, key, most_bytes)
 
-    def put(self, key: str, data: Data) -> None:
-        self._call(self._store.put, key, data)
+    def put(self, key: str, data: Data) -> str | None:
+        return self._call(self._store.put, key, data)
 
     def create(self, key: str, data: Data) -> None:
         self._call(self._store.create, key, data)

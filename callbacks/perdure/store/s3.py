@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import obstore
+from botocore.exceptions import ClientError
 
-from perdure.store.errors import StoreError, TooLarge
+from perdure.contract.environment import Encryption
+from perdure.store.errors import Exists, Expired, StoreError, TooLarge, Unavailable, Unusable
 from perdure.store.interface import MOST_BYTES, Data
-from perdure.store.keys import check_key
+from perdure.store.keys import MOST_BYTES_WITH_PREFIX, check_key, is_key
 from perdure.store.s3_clients import Clients
 from perdure.store.s3_errors import store_error
 from perdure.store.timeouts import Timeouts
@@ -18,10 +21,12 @@ from perdure.store.timeouts import Timeouts
 class S3Store:
     """The objects of `bucket` below `prefix`. The clients are made at first use."""
 
-    def __init__(self, bucket: str, prefix: str, timeouts: Timeouts) -> None:
+    def __init__(
+        self, bucket: str, prefix: str, timeouts: Timeouts, encryption: Encryption
+    ) -> None:
         self._bucket = bucket
         self._base = f"{prefix}/" if prefix else ""
-        self._clients = Clients(bucket, timeouts)
+        self._clients = Clients(bucket, timeouts, encryption)
 
     @property
     def url(self) -> str:
@@ -30,29 +35,48 @@ class S3Store:
     def get(self, key: str, most_bytes: int = MOST_BYTES) -> Data:
         path = self._path(key)
         with self._errors("read", key):
-            found = obstore.get(self._clients.bytes(), path)
-            if found.meta["size"] > most_bytes:
-                raise TooLarge(key, found.meta["size"], most_bytes)
-            return memoryview(found.bytes())
+            found = obstore.get(self._clients.reading(), path)
+            size = found.meta["size"]
+            if size > most_bytes:
+                raise TooLarge(key, size, most_bytes)
+            data = memoryview(found.bytes())
+            if len(data) != size:
+                raise Unavailable(f"Expected {size} bytes at {key}. Received: {len(data)}.")
+            return data
 
-    def put(self, key: str, data: Data) -> None:
+    def put(self, key: str, data: Data) -> str | None:
         path = self._path(key)
         with self._errors("write", key):
-            obstore.put(self._clients.bytes(), path, data, use_multipart=False)
+            done = obstore.put(self._clients.writing(), path, data, use_multipart=False)
+        version = done["version"]
+        return None if version == "null" else version  # "null": versions are no longer kept
 
     def create(self, key: str, data: Data) -> None:
         path = self._path(key)
         with self._errors("create", key):
-            self._clients.control().put_object(
-                Bucket=self._bucket, Key=path, Body=bytes(data), IfNoneMatch="*"
-            )
+            try:
+                self._clients.control().put_object(
+                    Bucket=self._bucket,
+                    Key=path,
+                    Body=bytes(data),
+                    IfNoneMatch="*",
+                    **self._clients.encrypted,
+                )
+            except ClientError as error:
+                if _status(error) == 412:
+                    raise Exists(key) from None
+                raise
 
     def list(self, prefix: str) -> dict[str, int]:
         with self._errors("list", prefix):
             pages = self._clients.control().get_paginator("list_objects_v2")
             found = pages.paginate(Bucket=self._bucket, Prefix=f"{self._base}{prefix}")
-            entries = [entry for page in found for entry in page.get("Contents", [])]
-        return dict(sorted((e["Key"].removeprefix(self._base), e["Size"]) for e in entries))
+            try:
+                entries = [entry for page in found for entry in page.get("Contents", [])]
+                sizes = {entry["Key"].removeprefix(self._base): entry["Size"] for entry in entries}
+            except (KeyError, ValueError) as error:
+                raise Unavailable(f"Expected a listing of {self.url}. Received: {error}.") from None
+        return {key: sizes[key] for key in sorted(sizes) if is_key(key)}
 
     def delete(self, key: str) -> None:
         path = self._path(key)
@@ -60,7 +84,13 @@ class S3Store:
             self._clients.control().delete_object(Bucket=self._bucket, Key=path)
 
     def _path(self, key: str) -> str:
-        return f"{self._base}{check_key(key)}"
+        path = f"{self._base}{check_key(key)}"
+        if len(path.encode()) > MOST_BYTES_WITH_PREFIX:
+            raise Unusable(
+                f"Expected a key of at most {MOST_BYTES_WITH_PREFIX} bytes, the store's prefix "
+                f"included. Received: {path}. Use a shorter prefix."
+            )
+        return path
 
     @contextmanager
     def _errors(self, verb: str, key: str) -> Iterator[None]:
@@ -73,4 +103,10 @@ class S3Store:
             meaning = store_error(error, asked, key)
             if meaning is None:
                 raise
+            if isinstance(meaning, Expired):
+                self._clients.forget()
             raise meaning from None  # the client's own text repeats the request with its access key
+
+
+def _status(error: ClientError) -> Any:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")

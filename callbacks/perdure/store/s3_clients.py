@@ -9,64 +9,97 @@ from __future__ import annotations
 
 import os
 import threading
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError, NoCredentialsError
-from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.store import S3Store as ObstoreS3
 
+from perdure.contract.environment import Encryption
 from perdure.store.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, S3Config
+    from obstore.store import ClientConfig, S3Config, S3Credential
 
-CREDENTIALS_TTL = timedelta(minutes=6)  # obstore asks again 5 minutes before: at least every minute
-OBSTORE_TRIES = 3  # for a hiccup; until_deadline is for what lasts longer
+MOST_IDLE_CONNECTIONS = 16
+MOST_IDLE_SECONDS = 15  # servers close idle connections, S3 after 20 s or so
 _LATE_CREDENTIALS = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Made:
+    """The clients, and the credentials that they share."""
+
+    control: Any
+    reading: ObstoreS3
+    writing: ObstoreS3
+    credentials: Any
+
+
 class Clients:
     """Made at first use, once there are credentials: a client made without never gets any."""
 
-    def __init__(self, bucket: str, timeouts: Timeouts) -> None:
+    def __init__(self, bucket: str, timeouts: Timeouts, encryption: Encryption) -> None:
         self._bucket = bucket
         self._timeouts = timeouts
+        self._encryption = encryption
         self._lock = threading.Lock()
-        self._made: tuple[Any, ObstoreS3, Any] | None = None
+        self._made: _Made | None = None
 
     @property
     def where(self) -> str:
         """The server, for a message, once it is known; credentials in its URL are left out."""
-        if self._made is None:
+        made = self._made
+        if made is None:
             return ""
-        address = urlsplit(self._made[0].meta.endpoint_url)
+        address = urlsplit(made.control.meta.endpoint_url)
         return f" at {address.scheme}://{address.netloc.rpartition('@')[2]}"
 
     def control(self) -> Any:
         """botocore's client, for the small calls."""
-        return self._both()[0]
+        return self._all().control
 
-    def bytes(self) -> ObstoreS3:
-        """obstore's store, for the bytes."""
-        _, store, credentials = self._both()
-        credentials.get_frozen_credentials()  # refreshed here: obstore would hide why it failed
-        return store
+    def reading(self) -> ObstoreS3:
+        """obstore's store, for bytes that come."""
+        return self._refreshed().reading
 
-    def _both(self) -> tuple[Any, ObstoreS3, Any]:
+    def writing(self) -> ObstoreS3:
+        """obstore's store, for bytes that go."""
+        return self._refreshed().writing
+
+    @property
+    def encrypted(self) -> dict[str, str]:
+        """How botocore is to ask for encryption in a write."""
+        algorithm, key = self._encryption.algorithm, self._encryption.key
+        asked = {"ServerSideEncryption": algorithm, "SSEKMSKeyId": key}
+        return {name: value for name, value in asked.items() if value}
+
+    def forget(self) -> None:
+        """Make the clients anew at next use: they read credentials from files only once."""
+        with self._lock:
+            self._made = None
+
+    def _refreshed(self) -> _Made:
+        made = self._all()
+        made.credentials.get_frozen_credentials()  # here, because obstore would hide why it failed
+        return made
+
+    def _all(self) -> _Made:
         with self._lock:
             if self._made is None:
                 self._made = self._make()
             return self._made
 
-    def _make(self) -> tuple[Any, ObstoreS3, Any]:
+    def _make(self) -> _Made:
         session = botocore.session.get_session()
         credentials = session.get_credentials()
         if credentials is None:
@@ -74,7 +107,14 @@ class Clients:
             error.may_come = _may_come()
             raise error
         client = _in_home_region(session, self._control(session, None), self._bucket, self._control)
-        return client, self._bytes(session, client), credentials
+        # reqwest counts the sending of a body as waiting for the next bytes of the answer
+        to_read = {"read_timeout": timedelta(seconds=self._timeouts.read)}
+        return _Made(
+            client,
+            self._bytes(session, client, credentials, to_read),
+            self._bytes(session, client, credentials, {}),
+            credentials,
+        )
 
     def _control(self, session: Any, region: str | None) -> Any:
         config = Config(
@@ -88,7 +128,9 @@ class Clients:
         )
         return session.create_client("s3", region_name=region, config=config)
 
-    def _bytes(self, session: Any, client: Any) -> ObstoreS3:
+    def _bytes(
+        self, session: Any, client: Any, credentials: Any, timeouts: dict[str, timedelta]
+    ) -> ObstoreS3:
         endpoint = client.meta.endpoint_url
         virtual = _is_virtual(client, self._bucket)
         config: S3Config = {
@@ -99,22 +141,52 @@ class Clients:
         options: ClientConfig = {
             "allow_http": endpoint.startswith("http://"),
             "connect_timeout": timedelta(seconds=self._timeouts.connect),
-            "read_timeout": timedelta(seconds=self._timeouts.read),
             "timeout": timedelta(seconds=self._timeouts.request),
+            "pool_max_idle_per_host": str(MOST_IDLE_CONNECTIONS),
+            "pool_idle_timeout": timedelta(seconds=MOST_IDLE_SECONDS),
+            **timeouts,  # type: ignore[typeddict-item]
         }
         bundle = session.get_config_variable("ca_bundle")
         if bundle:
             options["root_certificate"] = Path(bundle).read_bytes()
         return ObstoreS3(
             self._bucket,
-            config={**config, **_integrity(client)},
+            config={**config, **_integrity(client), **_encryption(self._encryption)},
             client_options=options,
+            # until_deadline tries again, so that each try is counted and has its deadline
             retry_config={
-                "max_retries": OBSTORE_TRIES - 1,
+                "max_retries": 0,
                 "retry_timeout": timedelta(seconds=self._timeouts.request),
             },
-            credential_provider=Boto3CredentialProvider(session, ttl=CREDENTIALS_TTL),
+            credential_provider=_Provider(credentials),
         )
+
+
+class _Provider:
+    """botocore's credentials for obstore, which asks anew for each request where they can change."""
+
+    def __init__(self, credentials: Any) -> None:
+        self._credentials = credentials
+        self._can_change = isinstance(credentials, RefreshableCredentials)
+
+    def __call__(self) -> S3Credential:
+        frozen = self._credentials.get_frozen_credentials()
+        return {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "token": frozen.token,
+            "expires_at": datetime.now(UTC) if self._can_change else None,
+        }
+
+
+def _encryption(encryption: Encryption) -> S3Config:
+    """How obstore is to ask for encryption in a write."""
+    config: S3Config = {}
+    if encryption.algorithm:
+        config["server_side_encryption"] = encryption.algorithm
+    if encryption.key:
+        config["sse_kms_key_id"] = encryption.key
+    return config
 
 
 def _integrity(client: Any) -> S3Config:

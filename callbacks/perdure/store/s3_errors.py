@@ -13,14 +13,18 @@ from dataclasses import dataclass
 from botocore import exceptions as botocore
 from obstore import exceptions as obstore
 
-from perdure.store.errors import Exists, Missing, StoreError, Unavailable, Unusable
+from perdure.store.errors import Expired, Missing, StoreError, Unavailable, Unusable
 
-_TRANSIENT_STATUS = {408, 409, 425, 429}
+_TRANSIENT_STATUS = {408, 409, 412, 425, 429}
 _TRANSIENT_CODES = {
-    "ExpiredToken", "ExpiredTokenException", "IDPCommunicationError", "InternalError",
-    "NoSuchUpload", "RequestExpired", "RequestLimitExceeded", "RequestTimeTooSkewed",
-    "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException",
-    "TokenRefreshRequired", "TooManyRequestsException",
+    "IDPCommunicationError", "InternalError", "RequestExpired", "RequestLimitExceeded",
+    "RequestTimeTooSkewed", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling",
+    "ThrottlingException", "TooManyRequestsException",
+}  # fmt: skip
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
+_CHANGED_ON_THE_WAY = {
+    "BadDigest", "ContentSHA256Mismatch", "IncompleteBody", "XAmzContentChecksumMismatch",
+    "XAmzContentSHA256Mismatch",
 }  # fmt: skip
 _NEVER_IN_BOTO3 = (
     botocore.ConfigNotFound, botocore.ConfigParseError, botocore.InvalidConfigError,
@@ -84,17 +88,17 @@ def of_answer(answer: Answer, asked: str, key: str) -> StoreError:
     """
     if answer.code == "NoSuchKey":
         return Missing(key)
-    if answer.status == 412:
-        return Exists(key)
     text = f"Expected {asked}. Received: {answer}."
     cure = _CURES.get(answer.code, "")
+    if answer.code in _EXPIRED:
+        return Expired(f"{text} Renew the credentials where they come from.")
     if _is_transient(answer):
         return Unavailable(f"{text} {cure}".rstrip())
     return Unusable(f"{text} {cure or _cure_by_status(answer)}".rstrip())
 
 
 def _is_transient(answer: Answer) -> bool:
-    if answer.code in _TRANSIENT_CODES or answer.status in _TRANSIENT_STATUS:
+    if answer.code in _TRANSIENT_CODES | _CHANGED_ON_THE_WAY or answer.status in _TRANSIENT_STATUS:
         return True
     if answer.status == 404:
         return answer.code == ""

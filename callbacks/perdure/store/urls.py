@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import unquote
 
+from perdure.contract.environment import SSE, Encryption
 from perdure.store.interface import Store
 from perdure.store.keys import check_key
 from perdure.store.local import LocalStore
@@ -22,6 +24,7 @@ def open_store(url: str, timeouts: Timeouts | None = None) -> Store:
 
     Raises:
         ValueError: the URL is of no store that Perdure knows.
+        InvalidSetting: the environment asks for an encryption that it cannot ask for.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in SCHEMES:
@@ -57,7 +60,7 @@ def _open_s3(url: str, rest: str, timeouts: Timeouts) -> Store:
             _refuse(url, f"The prefix cannot be used: {error}")
     from perdure.store.s3 import S3Store  # boto3 and obstore: only for those who use them
 
-    return S3Store(bucket, prefix, timeouts)
+    return S3Store(bucket, prefix, timeouts, Encryption.parse(os.environ.get(SSE, "")))
 
 
 def _scheme_hint(scheme: str, rest: str) -> str:

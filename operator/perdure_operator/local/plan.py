@@ -105,7 +105,7 @@ class Plan:
         passed = {
             name: value
             for name, value in self.inherited.items()
-            if not name.startswith("PERDURE_") or name == names.STORE_DEADLINE
+            if not name.startswith("PERDURE_") or name in (names.SSE, names.STORE_DEADLINE)
         }
         path = os.pathsep.join(filter(None, [str(Path(sys.executable).parent), passed.get("PATH")]))
         return {"PYTHONUNBUFFERED": "1"} | passed | {"PATH": path}

@@ -32,7 +32,14 @@ def open_s3(monkeypatch: pytest.MonkeyPatch) -> OpenS3:
     return opened
 
 
-@pytest.fixture(params=["local", "versitygw", "moto_server"])
+@pytest.fixture(scope="session", params=["versitygw", "minio", "moto_server"])
+def each_s3_server(request: pytest.FixtureRequest) -> S3Server:
+    """Each S3 server in turn."""
+    server: S3Server = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture(params=["local", "versitygw", "minio", "moto_server"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, open_s3: OpenS3) -> Store:
     """A fresh store of each kind in turn."""
     if request.param == "local":

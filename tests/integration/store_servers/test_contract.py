@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from perdure.store import Exists, Missing, Store, check, until_deadline
+from perdure.store import Checked, Exists, Missing, Store, TooLarge, check, until_deadline
 
 RACING = 32
 
@@ -45,6 +45,19 @@ def test_bytes_and_views_of_any_length_are_kept(store: Store, data: bytes | memo
     store.put("put", data)
     store.create("created", data)
     assert store.get("put") == store.get("created") == bytes(data)
+
+
+def test_of_a_larger_object_than_expected_nothing_is_read(store: Store) -> None:
+    store.put("a", b"12345")
+    assert store.get("a", 5) == b"12345"
+    with pytest.raises(TooLarge, match=r"at most 4 bytes at a. Received: 5 bytes"):
+        store.get("a", 4)
+
+
+def test_a_listing_gives_sizes(store: Store) -> None:
+    store.put("a", b"12345")
+    store.create("b", b"")
+    assert store.list("") == {"a": 5, "b": 0}
 
 
 def test_64_mib_come_back_as_they_went(store: Store) -> None:
@@ -140,5 +153,5 @@ def test_keys_that_could_mean_something_else_are_refused(store: Store, key: str)
 
 def test_the_check_passes_and_leaves_nothing(store: Store) -> None:
     store.put("before", b"")
-    assert check(store, "runs/1/probe") is True
+    assert check(store, "runs/1/probe") == Checked(honours_condition=True, keeps_versions=False)
     assert list(store.list("")) == ["before"]

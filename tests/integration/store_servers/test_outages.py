@@ -17,7 +17,7 @@ from perdure.store import Exists, Store, Unavailable, until_deadline
 CALLS: dict[str, Callable[[Store], object]] = {
     "get": lambda store: store.get("a"),
     "put": lambda store: store.put("b", b"content"),
-    "put of many parts": lambda store: store.put("b", bytes(20 * 1024 * 1024)),
+    "put of 20 MiB": lambda store: store.put("b", bytes(20 * 1024 * 1024)),
     "create": lambda store: store.create("c", b"content"),
     "list": lambda store: store.list(""),
     "delete": lambda store: store.delete("d"),
@@ -135,7 +135,7 @@ def test_a_create_whose_answer_is_lost_finds_its_own_object(
     assert proxied.get("log/1") == b"mine"
 
 
-@pytest.mark.parametrize("name", ["get", "put", "put of many parts", "list", "delete"])
+@pytest.mark.parametrize("name", ["get", "put", "put of 20 MiB", "list", "delete"])
 def test_other_calls_do_not_mind_lost_answers(proxied: Store, proxy: TcpProxy, name: str) -> None:
     proxy.lose_answers(2)
     CALLS[name](until_deadline(proxied, 30))

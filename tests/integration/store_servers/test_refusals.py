@@ -16,7 +16,7 @@ from perdure.store import Store, Unavailable, Unusable, check, until_deadline
 OPERATIONS: dict[str, Callable[[Store], object]] = {
     "get": lambda store: store.get("a"),
     "put": lambda store: store.put("a", b"content"),
-    "put of many parts": lambda store: store.put("a", bytes(20 * 1024 * 1024)),
+    "put of 20 MiB": lambda store: store.put("a", bytes(20 * 1024 * 1024)),
     "create": lambda store: store.create("a", b"content"),
     "list": lambda store: store.list(""),
     "check": lambda store: check(store, "probe"),
@@ -75,7 +75,7 @@ def test_no_credentials(
 
 
 @pytest.mark.usefixtures("versitygw")  # skips where it cannot be had
-@pytest.mark.parametrize("name", ["put", "put of many parts", "create", "check"])
+@pytest.mark.parametrize("name", ["put", "put of 20 MiB", "create", "check"])
 def test_access_denied(open_s3: Callable[..., Store], tmp_path: Path, name: str) -> None:
     server = s3_server.versitygw(tmp_path, "--readonly")
     (tmp_path / "data" / "a-bucket").mkdir()

@@ -101,12 +101,14 @@ def test_the_runner_gives_what_the_library_reads():
         }
     )
     given = set(trainer_environment(job, Attempt(1, "file:///state")))
-    theirs = {environment.STORE_DEADLINE, environment.TRAINER, environment.REQUEST_FILE}
+    theirs = {environment.SSE, environment.STORE_DEADLINE}
+    theirs |= {environment.TRAINER, environment.REQUEST_FILE}
     assert given == environment.ALL - theirs
 
 
 @pytest.mark.parametrize(
-    "name", sorted(environment.ALL - {environment.STORE_DEADLINE, environment.TRAINER})
+    "name",
+    sorted(environment.ALL - {environment.SSE, environment.STORE_DEADLINE, environment.TRAINER}),
 )
 def test_a_manifest_may_not_set_what_the_runner_sets(name):
     document = {

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from perdure.contract import environment as env
-from perdure.contract.environment import Every, InvalidSetting, Job, Keep, number, whole_number
+from perdure.contract.environment import (
+    Encryption,
+    Every,
+    InvalidSetting,
+    Job,
+    Keep,
+    number,
+    whole_number,
+)
 
 
 @pytest.mark.parametrize(
@@ -143,3 +151,30 @@ def test_whole_number_refuses_a_fraction():
 def test_all_are_the_names_and_nothing_else():
     assert {env.STORE, env.TERMINATION_LOG} < env.ALL
     assert all(isinstance(name, str) and name.startswith("PERDURE_") for name in env.ALL)
+
+
+@pytest.mark.parametrize(
+    ("text", "encryption"),
+    [
+        ("", Encryption()),
+        ("AES256", Encryption("AES256")),
+        ("aws:kms", Encryption("aws:kms")),
+        ("aws:kms:alias/a-key", Encryption("aws:kms", "alias/a-key")),
+        (
+            "aws:kms:arn:aws:kms:eu-west-1:123456789012:key/mrk-1",
+            Encryption("aws:kms", "arn:aws:kms:eu-west-1:123456789012:key/mrk-1"),
+        ),
+        (
+            "aws:kms:12345678-1234-1234-1234-123456789abc",
+            Encryption("aws:kms", "12345678-1234-1234-1234-123456789abc"),
+        ),
+    ],
+)
+def test_encryption(text: str, encryption: Encryption) -> None:
+    assert Encryption.parse(text) == encryption
+
+
+@pytest.mark.parametrize("text", ["aes256", "AES256:key", "kms", "aws:kms:", "aws:kms:dsse", "a\n"])
+def test_another_encryption_is_refused(text: str) -> None:
+    with pytest.raises(InvalidSetting, match=r"PERDURE_SSE: expected 'AES256', 'aws:kms' or"):
+        Encryption.parse(text)

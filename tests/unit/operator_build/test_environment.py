@@ -49,7 +49,12 @@ def test_environment_of_the_smallest_manifest():
 
 def test_every_variable_is_one_of_the_contract():
     given = environment(**{"continue": True, "callbacks": [{"name": "TerminateOnNaN"}]})
-    assert set(given) == names.ALL - {names.STORE_DEADLINE, names.TRAINER, names.REQUEST_FILE}
+    assert set(given) == names.ALL - {
+        names.SSE,
+        names.STORE_DEADLINE,
+        names.TRAINER,
+        names.REQUEST_FILE,
+    }
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,9 @@ class Memory:
             raise Exists(key)
         self.put(key, data)
 
-    def list(self, prefix: str) -> list[str]:
-        return sorted(key for key in self.objects if key.startswith(prefix))
+    def list(self, prefix: str) -> dict[str, int]:
+        found = sorted(key for key in self.objects if key.startswith(prefix))
+        return {key: len(self.objects[key]) for key in found}
 
     def delete(self, key: str) -> None:
         self.objects.pop(key, None)
@@ -65,6 +66,18 @@ class LosingAnswers(Memory):
         raise Exists(key)
 
 
+class Versioned(Memory):
+    """A bucket that names a version in its answer to a write."""
+
+    def __init__(self, version: str | None) -> None:
+        super().__init__()
+        self.version = version
+
+    def put(self, key: str, data: bytes | memoryview) -> str | None:
+        super().put(key, data)
+        return self.version
+
+
 class Caching(Memory):
     """A server behind a cache."""
 
@@ -74,18 +87,23 @@ class Caching(Memory):
 
 def test_a_store_that_works(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    assert check(store, "runs/1/probe") is True
+    assert check(store, "runs/1/probe").honours_condition
     assert list(store.list("")) == []
 
 
 def test_a_server_that_ignores_the_condition_is_found() -> None:
     store = Overwriting()
-    assert check(store, "probe") is False
+    assert not check(store, "probe").honours_condition
     assert store.objects == {}
 
 
 def test_a_lost_answer_is_not_taken_for_an_ignored_condition() -> None:
-    assert check(LosingAnswers(), "probe") is True
+    assert check(LosingAnswers(), "probe").honours_condition
+
+
+@pytest.mark.parametrize(("version", "keeps"), [(None, False), ("a version", True)])
+def test_a_bucket_that_keeps_versions_is_found(version: str | None, keeps: bool) -> None:
+    assert check(Versioned(version), "probe").keeps_versions is keeps
 
 
 @pytest.mark.parametrize("denied", ["put", "create", "list", "get", "delete"])

@@ -10,6 +10,7 @@ import pytest
 import s3_server
 from s3_server import S3Server
 
+from perdure.contract.environment import Encryption
 from perdure.store import Timeouts
 from perdure.store.s3_clients import Clients, home_region
 
@@ -24,7 +25,11 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def config(bucket: str = "a-bucket") -> dict[str, Any]:
-    return {**Clients(bucket, Timeouts()).bytes().config}
+    return {**clients(bucket).writing().config}
+
+
+def clients(bucket: str = "a-bucket", sse: str = "") -> Clients:
+    return Clients(bucket, Timeouts(), Encryption.parse(sse))
 
 
 def test_an_endpoint_of_ones_own_is_asked_by_path() -> None:
@@ -91,6 +96,6 @@ def test_a_bucket_names_its_region(moto_server: S3Server) -> None:
 
 def test_credentials_in_the_endpoint_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://someone:a-secret@s3.example.com")
-    clients = Clients("a-bucket", Timeouts())
-    clients.control()
-    assert clients.where == " at http://s3.example.com"
+    made = clients()
+    made.control()
+    assert made.where == " at http://s3.example.com"

@@ -6,15 +6,18 @@ import pytest
 from botocore import exceptions as botocore
 from obstore import exceptions as obstore
 
-from perdure.store import Exists, Missing, StoreError, Unavailable, Unusable
+from perdure.store import Expired, Missing, StoreError, Unavailable, Unusable
 from perdure.store.s3_errors import Answer, of_answer, store_error
 
 ANSWERS: list[tuple[int, str, type[StoreError]]] = [
     (404, "NoSuchKey", Missing),
     (404, "NoSuchBucket", Unusable),
-    (404, "NoSuchUpload", Unavailable),
     (404, "", Unavailable),
-    (412, "PreconditionFailed", Exists),
+    (
+        412,
+        "PreconditionFailed",
+        Unavailable,
+    ),  # of a write with a condition: Exists, see S3Store.create
     (409, "ConditionalRequestConflict", Unavailable),
     (409, "OperationAborted", Unavailable),
     (403, "AccessDenied", Unusable),
@@ -22,7 +25,13 @@ ANSWERS: list[tuple[int, str, type[StoreError]]] = [
     (403, "InvalidAccessKeyId", Unusable),
     (403, "SignatureDoesNotMatch", Unusable),
     (403, "RequestTimeTooSkewed", Unavailable),
-    (400, "ExpiredToken", Unavailable),
+    (400, "ExpiredToken", Expired),
+    (403, "ExpiredTokenException", Expired),
+    (400, "BadDigest", Unavailable),
+    (400, "XAmzContentChecksumMismatch", Unavailable),
+    (400, "XAmzContentSHA256Mismatch", Unavailable),
+    (400, "IncompleteBody", Unavailable),
+    (507, "XMinioStorageFull", Unavailable),
     (400, "RequestTimeout", Unavailable),
     (400, "InvalidArgument", Unusable),
     (400, "AuthorizationHeaderMalformed", Unusable),
