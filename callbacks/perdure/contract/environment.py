@@ -59,10 +59,11 @@ class Job:
         """Parse `namespace/name/run`."""
         parts = text.split("/")
         if len(parts) != 3 or not all(
-            re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", p) for p in parts
+            re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}", p) for p in parts
         ):
             raise InvalidSetting(
-                f"{JOB}: expected namespace/name/run, each of letters, digits, '.', '_' and '-'. "
+                f"{JOB}: expected namespace/name/run, each of at most 253 letters, digits, '.', '_' "
+                f"and '-'. "
                 f"Received: {text!r}."
             )
         return cls(*parts)

@@ -23,9 +23,14 @@ from perdure.store.keys import TEMPORARY, check_key, is_key
 LEFTOVER_SECONDS = 24 * 3600.0  # older temporary files belong to processes that were killed
 
 _NEVER = {
-    errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR,
+    errno.EACCES, errno.EEXIST, errno.EFBIG, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR,
     errno.EPERM, errno.EROFS,
 }  # fmt: skip
+_CURES = {
+    errno.ENOSPC: "Free some space.",
+    errno.EDQUOT: "Free some space, or raise the quota.",
+    errno.EFBIG: "Raise the limit for the size of a file (ulimit -f), or use another file system.",
+}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 
 
@@ -117,13 +122,12 @@ class LocalStore:
 
 def _store_error(error: OSError, asked: str) -> StoreError:
     received = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+    text = f"Expected {asked}. Received: {received}."
+    cure = _CURES.get(error.errno or 0, "")
     if error.errno in _NEVER:
-        return Unusable(
-            f"Expected {asked}. Received: {received}. "
-            f"Give the store's URL a folder that this process may read and write."
-        )
-    cure = " Free some space." if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-    return Unavailable(f"Expected {asked}. Received: {received}.{cure}")
+        allow = "Give the store's URL a folder that this process may read and write."
+        return Unusable(f"{text} {cure or allow}")
+    return Unavailable(f"{text} {cure}".rstrip())
 
 
 def _cannot_link(root: Path, error: OSError) -> Exception:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,67 @@ def test_a_full_or_failing_disk_may_recover(
     assert list(store.list("")) == ["before"]
     assert list((store.root / ".tmp").iterdir()) == []
     store.create("a", b"")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "perdure-test", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_is_full_keeps_what_is_there_and_works_again_once_it_is_not(
+    small_disk: Path,
+) -> None:
+    store = LocalStore(small_disk)
+    store.create("log/1", b"committed")
+    store.put("chunks/old", bytes(600_000))
+    for write in (store.put, store.create):
+        with pytest.raises(Unavailable, match=r"No space left on device.* Free some space\."):
+            write("chunks/new", bytes(600_000))
+    assert store.list("") == {"chunks/old": 600_000, "log/1": len(b"committed")}
+    assert list((store.root / ".tmp").iterdir()) == [], "half a file takes no room"
+    store.delete("chunks/old")
+    store.put("chunks/new", bytes(600_000))
+    assert store.get("log/1") == b"committed"
+
+
+def test_a_read_only_disk_can_be_read_and_never_written(small_disk: Path) -> None:
+    store = LocalStore(small_disk)
+    store.put("a", b"content")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert store.get("a") == b"content"
+    for call in (lambda: store.put("a", b""), lambda: store.delete("a")):
+        with pytest.raises(Unusable, match=r"Read-only file system.*may read and write"):
+            call()
+
+
+def test_a_limit_for_the_size_of_files_is_named(tmp_path: Path) -> None:
+    script = (
+        "import resource, sys; from pathlib import Path\n"
+        "from perdure.store.local import LocalStore\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "LocalStore(Path(sys.argv[1])).put('a', bytes(2000))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert "Unusable: Expected to write" in ended.stderr
+    assert "File too large" in ended.stderr
+    assert "ulimit -f" in ended.stderr
+
+
+def test_files_of_other_peoples_are_not_listed(store: LocalStore) -> None:
+    store.put("log/1", b"")
+    (store.root / "log" / "a\nname").write_bytes(b"")
+    with (store.root / "log").joinpath(os.fsdecode(b"no-utf8-\xff")).open("wb"):
+        pass
+    assert list(store.list("log/")) == ["log/1"]
 
 
 def test_a_file_system_without_hard_links_is_refused(
