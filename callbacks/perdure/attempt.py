@@ -240,9 +240,10 @@ class Attempt:
         self._is_over = True
         trained = self.has_begun and bool(self.lineage.log.index.finals)
         digest = self.lineage.result_digest() if trained else None
-        if trained and not self.already_finished:
+        if trained and not self.already_finished and self.saver is not None:
             self.lineage.log.write_store = self.store
             self.lineage.log.append(RecordKind.FINISHED, {"digest": digest})
+            self.saver.finish_cleaning()
         reason = Reason.ALREADY_FINISHED if self.already_finished else Reason.FINISHED
         self.end(Ending(ExitCode.FINISHED, reason, digest=digest))
 

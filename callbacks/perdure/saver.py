@@ -26,6 +26,7 @@ class Saver:
         self._writer = writer
         self._board = board
         self._condition = threading.Condition()
+        self._sweeping = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._error: Exception | None = None
         self._failures_in_a_row = 0
@@ -124,6 +125,25 @@ class Saver:
                 saved, error = None, failure
             del snapshot
             self._finish(saved, error)
+            if saved is not None:
+                self._sweep()
+
+    def _sweep(self) -> None:
+        """Delete what retention gave up, as long as no snapshot waits for it."""
+        with self._sweeping:
+            try:
+                self._writer.sweep(lambda: self._snapshot is not None)
+            except StoreError as error:
+                self._board.notice(
+                    Kind.CLEANING_FAILED,
+                    f"old checkpoints cannot be deleted ({error}); this is tried again after each save",
+                )
+
+    def finish_cleaning(self) -> None:
+        """Delete what is left to be deleted; the process ends well."""
+        with self._sweeping:
+            pass
+        self._sweep()
 
     def _finish(self, saved: Saved | None, error: Exception | None) -> None:
         if saved is not None:

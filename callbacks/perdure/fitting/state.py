@@ -14,7 +14,7 @@ import numpy as np
 from perdure.board import Board
 from perdure.contract.status import Kind
 from perdure.errors import Refused
-from perdure.lineage.chunks import Tensor
+from perdure.lineage.chunk_writer import Tensor
 from perdure.lineage.lineage import Point
 from perdure.lineage.records import Cursor, RecordKind
 from perdure.lineage.writer import Snapshot

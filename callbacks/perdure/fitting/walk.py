@@ -106,7 +106,7 @@ class Walk:
         with self._attempt.board.during(Activity.RESTORING):
             self._state.restore(self._point, with_host_streams=with_host_streams)
         self._model.stop_training = self.saved["stop_training"]
-        self._attempt.writer.resume_from(self._point.number)
+        self._attempt.writer.resume_from(self._point.number, self._point.checkpoint)
 
     def _replay_data(self, leave_if_told: Callable[[], None]) -> None:
         try:

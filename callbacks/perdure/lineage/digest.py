@@ -1,16 +1,22 @@
-"""The one hash of the project: names of chunks, checksums of tensors, digests of results."""
+"""The one hash of the project: names of chunks, checksums of tensors, digests of results.
+
+BLAKE3 from its authors' library: some 5 GB/s on one core, without holding Python's lock.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any
 
+from blake3 import blake3
+
+DIGEST_BYTES = 20
+
 
 def digest(data: bytes | memoryview) -> str:
-    """BLAKE2b with 20 bytes, in hex."""
-    return hashlib.blake2b(data, digest_size=20).hexdigest()
+    """BLAKE3 with 20 bytes, in hex."""
+    return blake3(data).hexdigest(length=DIGEST_BYTES)
 
 
 def digest_of(parts: Iterable[str]) -> str:

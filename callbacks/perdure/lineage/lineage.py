@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from perdure.contract.environment import Job
-from perdure.lineage.chunks import read_tensors
+from perdure.lineage.chunk_reader import damages, read_tensors
 from perdure.lineage.digest import canonical, digest_of
 from perdure.lineage.log import Log
-from perdure.lineage.records import Checkpoint, Damaged, Index, Obeyed, now
+from perdure.lineage.parallel import in_threads
+from perdure.lineage.records import Checkpoint, Index, Obeyed, now
+from perdure.lineage.table import Damaged, chunk_folder
 from perdure.lineage.writer import CheckpointWriter
 from perdure.store import Store
 
@@ -37,10 +39,13 @@ class Lineage:
         self.log = Log(store, prefix_of(job), attempt=attempt)
         self._on_damage = on_damage
         self._start: dict[str, Any] | None = None
+        self._checkpoints: dict[int, Checkpoint | None] = {}
+        self._chunks_before: list[str] = []
         self.refresh()
 
     def refresh(self) -> None:
         """Read the log anew."""
+        self._checkpoints.clear()
         self.log.refresh(self._record_damaged)
         if self.log.index.start is not None:
             self._start = self.log.read(self.log.index.start).body
@@ -67,10 +72,19 @@ class Lineage:
         checkpoint, so its end is left out of the records to come.
         """
         goes_on_from = Index.reopened if continues else Index.unfinished
+        self._chunks_before = (
+            self.chunk_names()
+        )  # before: a process that fences this one has none yet
         record = self.log.claim(
             lambda index: {**body, **self._counted(index)}, self._record_damaged, goes_on_from
         )
+        self._checkpoints.clear()
         self._start = record.body
+
+    def chunk_names(self) -> list[str]:
+        """The chunks in the store, whether a record names them or not."""
+        folder = chunk_folder(self.log.prefix)
+        return [key.removeprefix(folder) for key in self.log.store.list(folder)]
 
     def _counted(self, index: Index) -> dict[str, Any]:
         """When the lineage began, and how many processes have begun on it with the one after `index`."""
@@ -95,14 +109,20 @@ class Lineage:
         return max(1.0, age.total_seconds() / int(self._start["starts"]))
 
     def adopt_all(self, writer: CheckpointWriter) -> None:
-        """Let `writer` rely on what is there, and know what retention may delete."""
+        """Let `writer` rely on what is there, and know what it may delete.
+
+        As long as the end of a fit cannot be read, nobody knows which chunks it names: what dead
+        processes have left stays then.
+        """
         index = self.log.index
-        for number in (*index.finals, *index.checkpoints):
-            checkpoint = self._checkpoint(number)
+        found = self._read_checkpoints((*index.finals, *index.checkpoints))
+        for number, checkpoint in found.items():
             if checkpoint is not None:
                 writer.adopt(number, checkpoint, is_final=number in index.finals)
             elif number in index.checkpoints:
                 writer.abandon(number)
+        if all(found[number] is not None for number in index.finals):
+            writer.adopt_chunks(self._chunks_before)
         for number, obeyed in self.requests():
             writer.adopt_request(number, obeyed)
 
@@ -132,18 +152,30 @@ class Lineage:
         return None
 
     def _checkpoint(self, number: int) -> Checkpoint | None:
+        return self._read_checkpoints([number])[number]
+
+    def _read_checkpoints(self, numbers: Iterable[int]) -> dict[int, Checkpoint | None]:
+        """The checkpoints of records `numbers`, None for one that is damaged; each is read once."""
+        missing = [number for number in numbers if number not in self._checkpoints]
+        self._checkpoints |= dict(zip(missing, in_threads(self._parsed, missing), strict=True))
+        return {number: self._checkpoints[number] for number in numbers}
+
+    def _parsed(self, number: int) -> Checkpoint | None:
         try:
             return Checkpoint.from_record(self.log.read(number))
         except Damaged as error:
-            self._on_damage(f"checkpoint {number} is passed over for the one before: {error}")
+            self._pass_over(number, error)
             return None
 
     def _arrays(self, number: int, checkpoint: Checkpoint) -> list[np.ndarray[Any, Any]] | None:
         try:
             return read_tensors(self.log.store, self.log.prefix, checkpoint.tensors)
         except Damaged as error:
-            self._on_damage(f"checkpoint {number} is passed over for the one before: {error}")
+            self._pass_over(number, error)
             return None
+
+    def _pass_over(self, number: int, error: Damaged) -> None:
+        self._on_damage(f"checkpoint {number} is passed over for the one before: {error}")
 
     def saved(self) -> Iterator[tuple[int, str, Checkpoint]]:
         """Number, kind and content of every checkpoint and end of a fit, in the order of the log."""
@@ -151,24 +183,19 @@ class Lineage:
             **dict.fromkeys(self.log.index.checkpoints, "checkpoint"),
             **dict.fromkeys(self.log.index.finals, "final"),
         }
-        for number in sorted(kinds):
-            checkpoint = self._checkpoint(number)
+        for number, checkpoint in self._read_checkpoints(sorted(kinds)).items():
             if checkpoint is not None:
                 yield number, kinds[number], checkpoint
 
     def damage(self, checkpoint: Checkpoint) -> str | None:
         """Why the bytes of `checkpoint` cannot be used, None if they can."""
-        try:
-            read_tensors(self.log.store, self.log.prefix, checkpoint.tensors)
-        except Damaged as error:
-            return str(error)
-        return None
+        found = next(damages(self.log.store, self.log.prefix, checkpoint.tensors), None)
+        return str(found) if found is not None else None
 
     def ends_of_fits(self) -> list[Checkpoint]:
         """The `final` checkpoints in the order of their fits."""
-        ends = {
-            c.cursor.fit: c for c in map(self._checkpoint, self.log.index.finals) if c is not None
-        }
+        found = self._read_checkpoints(self.log.index.finals).values()
+        ends = {c.cursor.fit: c for c in found if c is not None}
         return [ends[fit] for fit in sorted(ends)]
 
     def result_digest(self) -> str:

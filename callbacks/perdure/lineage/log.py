@@ -6,12 +6,14 @@ process that is still alive then finds its next number taken and must stop.
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from perdure.lineage.records import Damaged, Index, Record, RecordKind
-from perdure.store import Exists, Missing, Store
+from perdure.lineage.records import MOST_RECORD_BYTES, Index, Record, RecordKind
+from perdure.lineage.table import Damaged
+from perdure.store import Exists, Missing, Store, TooLarge
 
 
 class WriterFenced(Exception):
@@ -30,6 +32,7 @@ class Log:
         self.index = Index()
         self.unanswered: list[Record] = []
         self._last = 0
+        self._lock = threading.Lock()  # records are appended while others are being deleted
 
     def key(self, number: int) -> str:
         """The key of record `number`."""
@@ -48,9 +51,9 @@ class Log:
             except Damaged as error:
                 on_damage(number, error)
                 continue
-            gone = {*index.checkpoints, *index.requests} - set(numbers)
+            gone = {*index.checkpoints, *index.requests, *index.dropped} - set(numbers)
             if number == self._last:
-                for lost in sorted(gone):
+                for lost in sorted(gone - {*index.dropped}):
                     on_damage(lost, Damaged("it is missing"))
             self.index = index.without(gone)
             return
@@ -62,13 +65,24 @@ class Log:
     def read(self, number: int) -> Record:
         """Read record `number`.
 
+        Bytes that were damaged on their way only are intact when they are read again.
+
         Raises:
             Damaged: it is not intact, or not there.
+            OtherSchema: it is of another version of Perdure.
         """
         try:
-            record = Record.decode(bytes(self.store.get(self.key(number))))
+            return self._read(number)
+        except Damaged:
+            return self._read(number)
+
+    def _read(self, number: int) -> Record:
+        try:
+            record = Record.decode(bytes(self.store.get(self.key(number), MOST_RECORD_BYTES)))
         except Missing as error:
             raise Damaged(f"record {number} is missing") from error
+        except TooLarge as error:
+            raise Damaged(f"record {number} is no record: {error}") from error
         if record.number != number:
             raise Damaged(f"record {number} says that it is record {record.number}")
         return record
@@ -97,7 +111,7 @@ class Log:
                 continue
             if self._is_followed(record.number):
                 return record
-            self.delete([record.number])
+            self.write_store.delete(self.key(record.number))
 
     def _is_followed(self, number: int) -> bool:
         """Whether our start `number` is the newest record, or those after it were written knowing it."""
@@ -108,22 +122,23 @@ class Log:
         return record is not None and (record.index.start or 0) >= number
 
     def append(self, kind: RecordKind, body: dict[str, Any], *, drop: Iterable[int] = ()) -> Record:
-        """Append a record; its index leaves out the checkpoints `drop`.
+        """Append a record; its index leaves out the records `drop`, which may be deleted then.
 
         Raises:
             WriterFenced: the next number was taken by another writer.
             Unavailable: the store did not answer. The record may be there all the same; the next
                 append then finds it.
         """
-        while True:
-            number = self._last + 1
-            index = self.index.without(set(drop)).with_record(kind, number)
-            record = Record(number, kind, self.writer, self.attempt, index, body)
-            present = self._create(record)
-            self._last, self.index = number, present.index
-            if present.id == record.id:
-                return record
-            self.unanswered.append(present)
+        with self._lock:
+            while True:
+                number = self._last + 1
+                index = self.index.dropping(drop).with_record(kind, number)
+                record = Record(number, kind, self.writer, self.attempt, index, body)
+                present = self._create(record)
+                self._last, self.index = number, present.index
+                if present.id == record.id:
+                    return record
+                self.unanswered.append(present)
 
     def _create(self, record: Record) -> Record:
         """Create `record`; what stands under its number then, if this process wrote that."""
@@ -144,7 +159,8 @@ class Log:
         except Damaged:
             return None
 
-    def delete(self, numbers: Iterable[int]) -> None:
-        """Delete records that no index names any more."""
-        for number in numbers:
-            self.write_store.delete(self.key(number))
+    def delete(self, number: int) -> None:
+        """Delete a record that was given up; the next index does not name it any more."""
+        self.write_store.delete(self.key(number))
+        with self._lock:
+            self.index = self.index.without({number})

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from perdure.lineage.digest import canonical, digest
+from perdure.lineage.table import (
+    Chunk,
+    Damaged,
+    TensorEntry,
+    chunks_of,
+    table_from_json,
+    table_to_json,
+)
+from perdure.store import Unusable
 
-SCHEMA = 1
+SCHEMA = 2
+MOST_RECORD_BYTES = 64 * 1024 * 1024
 
 
 class RecordKind(StrEnum):
@@ -26,10 +37,11 @@ class RecordKind(StrEnum):
     FINAL = "final"
     FINISHED = "finished"
     REQUEST = "request"
+    PRUNED = "pruned"
 
 
-class Damaged(ValueError):
-    """A record or chunk that is not what was written."""
+class OtherSchema(Unusable):
+    """A record of another version of Perdure: neither damaged nor readable."""
 
 
 def now() -> str:
@@ -39,13 +51,17 @@ def now() -> str:
 
 @dataclass(frozen=True)
 class Index:
-    """Numbers of the records that matter, as the writer of a record knew them (itself included)."""
+    """Numbers of the records that matter, as the writer of a record knew them (itself included).
+
+    `dropped` are given up, and whoever did it may have been killed before they were deleted.
+    """
 
     start: int | None = None
     checkpoints: tuple[int, ...] = ()
     finals: tuple[int, ...] = ()
     finished: int | None = None
     requests: tuple[int, ...] = ()
+    dropped: tuple[int, ...] = ()
 
     def with_record(self, kind: RecordKind, number: int) -> Index:
         """The index after record `number` of `kind` was appended."""
@@ -60,6 +76,8 @@ class Index:
                 return replace(self, finished=number)
             case RecordKind.REQUEST:
                 return replace(self, requests=(*self.requests, number))
+            case RecordKind.PRUNED:
+                return self
 
     def unfinished(self) -> Index:
         """The index of a lineage that goes on after the end of its last fit."""
@@ -70,10 +88,15 @@ class Index:
         finals = self.finals[:-1] if self.finished is not None else self.finals
         return replace(self, finals=finals, finished=None)
 
+    def dropping(self, numbers: Iterable[int]) -> Index:
+        """The index after records `numbers` were given up; they wait to be deleted."""
+        return replace(self.without({*numbers}), dropped=tuple(sorted({*self.dropped, *numbers})))
+
     def without(self, numbers: set[int]) -> Index:
-        """The index without checkpoints and requests `numbers`."""
+        """The index without `numbers`, of which there is nothing any more."""
         return replace(
             self,
+            dropped=tuple(n for n in self.dropped if n not in numbers),
             checkpoints=tuple(n for n in self.checkpoints if n not in numbers),
             requests=tuple(n for n in self.requests if n not in numbers),
         )
@@ -94,32 +117,47 @@ class Record:
 
     def encode(self) -> bytes:
         """The record's bytes in the store."""
-        document = {"schema": SCHEMA, **asdict(self)}
-        return canonical({**document, "checksum": digest(canonical(document))})
+        document = {
+            "schema": SCHEMA, "number": self.number, "kind": self.kind, "writer": self.writer,
+            "attempt": self.attempt, "index": asdict(self.index), "body": self.body,
+            "id": self.id, "time": self.time,
+        }  # fmt: skip
+        data = canonical(document)
+        return data[:-1] + f',"checksum":"{digest(data)}"}}'.encode()
 
     @classmethod
     def decode(cls, data: bytes) -> Record:
         """Parse a record.
 
         Raises:
-            Damaged: the bytes are not a record as it was written, or of a newer schema.
+            Damaged: the bytes are not a record as it was written.
+            OtherSchema: they are one of another version.
         """
         try:
             document = json.loads(data)
             checksum = document.pop("checksum")
-            if digest(canonical(document)) != checksum:
+            is_intact = digest(canonical(document)) == checksum
+            _check_schema(document.pop("schema"), is_intact=is_intact)
+            if not is_intact:
                 raise Damaged("its checksum does not match")
-            if document.pop("schema") != SCHEMA:
-                raise Damaged(f"expected schema {SCHEMA}")
             index = document.pop("index")
-            lists = {name: tuple(index[name]) for name in ("checkpoints", "finals")}
-            lists["requests"] = tuple(
-                index.get("requests", ())
-            )  # of the first release there are none
+            lists = {name: tuple(index[name]) for name in _INDEX_LISTS}
             kind = RecordKind(document.pop("kind"))
             return cls(kind=kind, index=Index(**{**index, **lists}), **document)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Damaged(f"not an intact record: {error}") from error
+
+
+_INDEX_LISTS = ("checkpoints", "finals", "requests", "dropped")
+
+
+def _check_schema(schema: Any, *, is_intact: bool) -> None:
+    """The first schema had checksums of another kind."""
+    if schema == 1 or (is_intact and schema != SCHEMA):
+        raise OtherSchema(
+            f"Expected a record of schema {SCHEMA}. Received: schema {schema}, of another version of "
+            f"Perdure. Use that version for this lineage, or a new spec.run (PERDURE_JOB)."
+        )
 
 
 @dataclass(frozen=True, order=True)
@@ -132,25 +170,6 @@ class Cursor:
 
 
 @dataclass(frozen=True)
-class TensorEntry:
-    """A row of a checkpoint's tensor table: where the bytes of one tensor lie."""
-
-    group: str
-    path: str
-    dtype: str
-    shape: tuple[int, ...]
-    chunk: str
-    offset: int
-    length: int
-    checksum: str
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> TensorEntry:
-        """Parse a row."""
-        return cls(**{**document, "shape": tuple(document["shape"])})
-
-
-@dataclass(frozen=True)
 class Checkpoint:
     """The body of a `checkpoint` or `final` record."""
 
@@ -160,6 +179,8 @@ class Checkpoint:
     state: dict[str, Any]
     parent: int | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    time: str = ""
+    """When its record was made."""
 
     @property
     def bytes(self) -> int:
@@ -167,13 +188,21 @@ class Checkpoint:
         return sum(entry.length for entry in self.tensors)
 
     @property
-    def chunks(self) -> frozenset[str]:
-        """Names of the chunks that hold the tensors."""
-        return frozenset(entry.chunk for entry in self.tensors)
+    def value(self) -> float | None:
+        """The monitored value, where the epoch of the checkpoint had ended and had one."""
+        value: float | None = self.state.get("value")
+        return value
+
+    def chunks(self) -> list[Chunk]:
+        """The chunks that hold the tensors."""
+        return chunks_of(self.tensors)
 
     def to_body(self) -> dict[str, Any]:
         """The record body."""
-        return asdict(self)
+        return {
+            "cursor": asdict(self.cursor), "step": self.step, "state": self.state,
+            "parent": self.parent, "timings": self.timings, **table_to_json(self.tensors),
+        }  # fmt: skip
 
     @classmethod
     def from_record(cls, record: Record) -> Checkpoint:
@@ -184,10 +213,11 @@ class Checkpoint:
         """
         try:
             body = dict(record.body)
-            body["cursor"] = Cursor(**body["cursor"])
-            body["tensors"] = tuple(TensorEntry.from_json(entry) for entry in body["tensors"])
-            return cls(**body)
-        except (KeyError, TypeError) as error:
+            tensors = table_from_json(body)
+            del body["chunks"], body["tensors"]
+            cursor = Cursor(**body.pop("cursor"))
+            return cls(cursor=cursor, tensors=tensors, time=record.time, **body)
+        except (KeyError, TypeError, Damaged) as error:
             raise Damaged(f"record {record.number} is not a checkpoint: {error}") from error
 
 

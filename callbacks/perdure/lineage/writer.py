@@ -1,21 +1,28 @@
-"""Commits snapshots: chunks first, then the record that makes them a checkpoint, then retention."""
+"""Commits snapshots: chunks first, then the record that makes them a checkpoint. Forgets what retention
+gives up: records first, then the chunks that only they named.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from perdure.contract.environment import Keep
 from perdure.contract.status import Committed
-from perdure.lineage.chunks import ChunkWriter, Tensor, chunk_key
+from perdure.lineage.chunk_writer import ChunkWriter, Tensor, Written
 from perdure.lineage.digest import digest_of
+from perdure.lineage.encoding import is_slow
 from perdure.lineage.log import Log
-from perdure.lineage.records import Checkpoint, Cursor, Obeyed, RecordKind
+from perdure.lineage.parallel import in_threads
+from perdure.lineage.records import Checkpoint, Cursor, Obeyed, RecordKind, now
 from perdure.lineage.retention import Row, to_drop
-from perdure.store import Unavailable
+from perdure.lineage.table import chunk_folder
+
+MEASURABLE_BYTES = 1_000_000  # what is sent in less says more of the delay than of the rate
 
 
 @dataclass
@@ -45,33 +52,58 @@ class Saved:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What the writer has to know of a checkpoint in the log."""
+
+    cursor: Cursor
+    row: Row
+    chunks: frozenset[str]
+
+
+def _row(number: int, checkpoint: Checkpoint) -> Row:
+    """What retention sees of a checkpoint."""
+    time = datetime.fromisoformat(checkpoint.time).timestamp()
+    return Row(number, checkpoint.step, time, checkpoint.value)
+
+
 class CheckpointWriter:
     """The one writer of a lineage's checkpoints."""
 
     def __init__(self, log: Log, keep: Keep) -> None:
         self._log = log
         self._keep = keep
-        self._finals: dict[int, Checkpoint] = {}
-        self._checkpoints: dict[int, Checkpoint] = {}
+        self._finals: dict[int, _Kept] = {}
+        self._checkpoints: dict[int, _Kept] = {}
+        self._unreadable: set[int] = set()
         self._requests: dict[int, Obeyed] = {}
-        self._doomed: dict[int, frozenset[str]] = {}
-        self._parent: int | None = None
+        self._stored: set[str] = set()
+        self._parent: tuple[int, Checkpoint] | None = None
+        self.bytes_per_second: float | None = None
+        """How fast the newest save that can tell sent its bytes."""
 
     def adopt(self, number: int, checkpoint: Checkpoint, *, is_final: bool) -> None:
         """Rely on a checkpoint that is in the log: its chunks stay."""
-        (self._finals if is_final else self._checkpoints)[number] = checkpoint
+        names = frozenset(chunk.name for chunk in checkpoint.chunks())
+        kept = _Kept(checkpoint.cursor, _row(number, checkpoint), names)
+        (self._finals if is_final else self._checkpoints)[number] = kept
+        self._stored |= names
 
     def adopt_request(self, number: int, obeyed: Obeyed) -> None:
         """Know a request that is in the log."""
         self._requests[number] = obeyed
 
+    def adopt_chunks(self, names: Iterable[str]) -> None:
+        """Know chunks that were in the store before this process began: no newer process wrote them."""
+        self._stored |= {*names}
+
     def abandon(self, number: int) -> None:
         """A checkpoint that cannot be read is dropped with the next commit."""
-        self._doomed[number] = frozenset()
+        self._unreadable.add(number)
 
-    def resume_from(self, number: int) -> None:
+    def resume_from(self, number: int, checkpoint: Checkpoint) -> None:
         """The checkpoint that this process goes on from: what it has is not sent again."""
-        self._parent = number
+        self._parent = (number, checkpoint)
 
     def write(self, snapshot: Snapshot) -> Saved:
         """Commit `snapshot`.
@@ -82,17 +114,28 @@ class CheckpointWriter:
                 commit finds it.
         """
         began = time.monotonic()
-        present = self._kept[self._parent].chunks if self._parent in self._kept else frozenset()
-        writer = ChunkWriter(self._log.write_store, self._log.prefix, present)
-        written = writer.write(snapshot.drain())
-        state = {**snapshot.state, "value": snapshot.value, "time": time.time()}
-        timings = {"blocked": snapshot.blocked_seconds, "written": time.monotonic() - began}
+        parent, tensors = (self._parent[0], self._parent[1].tensors) if self._parent else (None, ())
+        chunks = ChunkWriter(
+            self._log.write_store, self._log.prefix, self._log.writer, tensors,
+            compresses=is_slow(self.bytes_per_second),
+        )  # fmt: skip
+        try:
+            written = chunks.write(snapshot.drain())
+        finally:
+            self._stored |= chunks.names
+        seconds = time.monotonic() - began
+        self._measure(written, seconds)
+        state = {**snapshot.state, "value": snapshot.value}
+        timings = {"blocked": snapshot.blocked_seconds, "written": seconds}
         checkpoint = Checkpoint(
-            snapshot.cursor, snapshot.step, written.entries, state, self._parent, timings
+            snapshot.cursor, snapshot.step, written.entries, state, parent, timings
         )
         committed = self._commit(snapshot.kind, checkpoint)
-        self._sweep()
         return Saved(committed, written.sent, time.monotonic() - began)
+
+    def _measure(self, written: Written, seconds: float) -> None:
+        if written.sent >= MEASURABLE_BYTES:
+            self.bytes_per_second = written.sent / seconds
 
     def note(self, obeyed: Obeyed) -> None:
         """Put on record that a request is obeyed.
@@ -105,23 +148,16 @@ class CheckpointWriter:
         self._adopt_unanswered()
         self._requests[record.number] = obeyed
 
-    @property
-    def _kept(self) -> dict[int, Checkpoint]:
-        return {**self._finals, **self._checkpoints}
-
     def _commit(self, kind: RecordKind, checkpoint: Checkpoint) -> Committed:
         is_final = kind == RecordKind.FINAL
-        drop = self._expired(None if is_final else checkpoint)
-        settled = self._settled(checkpoint.cursor, drop)
-        record = self._log.append(kind, checkpoint.to_body(), drop={*drop, *settled, *self._doomed})
+        expired = self._expired(None if is_final else checkpoint)
+        settled = self._settled(checkpoint.cursor, expired)
+        body = checkpoint.to_body()
+        record = self._log.append(kind, body, drop={*expired, *settled, *self._unreadable})
         self._adopt_unanswered()
-        self.adopt(record.number, checkpoint, is_final=is_final)
-        self._parent = record.number
-        for number in drop:
-            self._doomed[number] = self._checkpoints.pop(number).chunks
-        for number in settled:
-            self._doomed[number] = frozenset()
-            del self._requests[number]
+        self.adopt(record.number, replace(checkpoint, time=record.time), is_final=is_final)
+        self._parent = (record.number, checkpoint)
+        self._forget()
         result = digest_of(entry.checksum for entry in checkpoint.tensors)
         return Committed(record.number, checkpoint.step, record.time, checkpoint.bytes, result)
 
@@ -135,15 +171,23 @@ class CheckpointWriter:
                 self.adopt_request(record.number, Obeyed.from_record(record))
         self._log.unanswered.clear()
 
+    def _forget(self) -> None:
+        """Know only what the newest record names."""
+        index = self._log.index
+        for kept, named in (
+            (self._checkpoints, index.checkpoints),
+            (self._finals, index.finals),
+            (self._requests, index.requests),
+        ):
+            for number in kept.keys() - {*named}:
+                del kept[number]
+        self._unreadable &= {*index.checkpoints}
+
     def _expired(self, new: Checkpoint | None) -> set[int]:
         """Checkpoints that are not wanted once `new` is there."""
-        checkpoints = dict(sorted(self._checkpoints.items()))
+        rows = [kept.row for _, kept in sorted(self._checkpoints.items())]
         if new is not None:
-            checkpoints[max(checkpoints, default=0) + 1] = new
-        rows = [
-            Row(number, c.step, c.state.get("time", 0.0), c.state.get("value"))
-            for number, c in checkpoints.items()
-        ]
+            rows.append(_row(rows[-1].number + 1 if rows else 1, replace(new, time=now())))
         return to_drop(rows, self._keep) & self._checkpoints.keys()
 
     def _settled(self, newest: Cursor, drop: set[int]) -> set[int]:
@@ -157,14 +201,25 @@ class CheckpointWriter:
             if request.id < newest_id and (request.cursor is None or request.cursor < oldest)
         }
 
-    def _sweep(self) -> None:
-        """Delete dropped records, then the chunks that only they named; what fails waits."""
-        used = {chunk for checkpoint in self._kept.values() for chunk in checkpoint.chunks}
-        try:
-            for number, chunks in list(self._doomed.items()):
-                self._log.delete([number])
-                for chunk in chunks - used:
-                    self._log.write_store.delete(chunk_key(self._log.prefix, chunk))
-                del self._doomed[number]
-        except Unavailable:
-            return  # the checkpoint is committed; the next commit sweeps again
+    def sweep(self, is_interrupted: Callable[[], bool] = lambda: False) -> None:
+        """Delete the records that were given up, then the chunks that no record names.
+
+        What is left because of an interruption or an error is deleted the next time, if need be by
+        the next process.
+
+        Raises:
+            StoreError: something could not be deleted.
+        """
+        for number in self._log.index.dropped:
+            if is_interrupted():
+                return
+            self._log.delete(number)
+        kept = [*self._finals.values(), *self._checkpoints.values()]
+        used = {name for checkpoint in kept for name in checkpoint.chunks}
+
+        def delete(name: str) -> None:
+            if not is_interrupted():
+                self._log.write_store.delete(f"{chunk_folder(self._log.prefix)}{name}")
+                self._stored.discard(name)
+
+        in_threads(delete, sorted(self._stored - used))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from perdure.lineage.chunks import dtype_name, dtype_of
+from perdure.lineage.dtypes import dtype_name, dtype_of
 
 Array = np.ndarray[Any, Any]
 

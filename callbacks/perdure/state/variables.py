@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from perdure import keras_internals
-from perdure.lineage.chunks import Tensor
-from perdure.lineage.records import TensorEntry
+from perdure.lineage.chunk_writer import Tensor
+from perdure.lineage.table import TensorEntry
 
 MOST_ITEMS = 1000  # of a container that optimizers and variables are looked for in
 MODEL_GROUPS = ("model", "optimizer", "metrics")
@@ -146,7 +146,7 @@ def _dtype(variable: Any) -> str:
 
 
 def _tf_dtype(name: str) -> str:
-    from perdure.lineage.chunks import dtype_of
+    from perdure.lineage.dtypes import dtype_of
 
     return str(tf.as_dtype(dtype_of(name)).name)
 

@@ -14,9 +14,10 @@ from click.testing import CliRunner, Result
 
 from perdure.cli import main
 from perdure.contract.environment import Job, Keep
-from perdure.lineage.chunks import Tensor
+from perdure.lineage.chunk_writer import Tensor
 from perdure.lineage.lineage import Lineage
 from perdure.lineage.records import Cursor, RecordKind
+from perdure.lineage.table import chunk_key
 from perdure.lineage.writer import CheckpointWriter, Snapshot
 from perdure.store.local import LocalStore
 
@@ -90,12 +91,12 @@ def test_verify_an_intact_lineage(store, lineage):
 
 def test_verify_finds_a_damaged_chunk(store, lineage):
     (_, _, checkpoint), *_ = lineage.saved()
-    (chunk,) = checkpoint.chunks
-    store.put(f"{JOB}/chunks/{chunk}", b"?")
+    (chunk,) = checkpoint.chunks()
+    store.put(chunk_key(str(JOB), chunk), b"?")
     result = perdure(store, "verify")
     assert result.exit_code == 1
     first, *others = result.output.splitlines()
-    assert first.endswith(f"chunk {chunk} holds other bytes than were written")
+    assert first.endswith(f"chunk {chunk.name} holds other bytes than were written")
     assert all(line.endswith("intact") for line in others)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from perdure.contract.environment import Job, Keep
-from perdure.lineage.chunks import Tensor
+from perdure.lineage.chunk_writer import Tensor
 from perdure.lineage.lineage import Lineage
 from perdure.lineage.records import Cursor, RecordKind
 from perdure.lineage.writer import CheckpointWriter, Snapshot
@@ -62,7 +62,7 @@ class Process:
         self.lineage.adopt_all(self.writer)
         point = self.lineage.point_for(0)
         if point is not None:
-            self.writer.resume_from(point.number)
+            self.writer.resume_from(point.number, point.checkpoint)
         return self
 
     def save(
@@ -84,6 +84,7 @@ class Process:
         cursor = Cursor(fit, 0, step)
         saved = self.writer.write(Snapshot(kind, cursor, step, tensors, state, value))
         self.saved[saved.committed.record] = arrays
+        self.writer.sweep()
         return saved
 
 

@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from perdure.lineage.log import Log, WriterFenced
-from perdure.lineage.records import Damaged, Index, RecordKind
+from perdure.lineage.records import Index, RecordKind
+from perdure.lineage.table import Damaged
 from perdure.store import Exists, Unavailable
 
 PREFIX = "team/digits/1"
@@ -36,7 +37,8 @@ def numbers(store: object) -> list[int]:
 def drop(log: Log, *dropped: int) -> None:
     """Append a checkpoint as retention does: the index leaves records out, then they are deleted."""
     log.append(CHECKPOINT, {}, drop=dropped)
-    log.delete(dropped)
+    for number in dropped:
+        log.delete(number)
 
 
 def once(action: object) -> object:

@@ -9,24 +9,24 @@ import pytest
 
 from perdure.contract.environment import Job, Keep
 from perdure.lineage import lineage as module
-from perdure.lineage.chunks import OWN_CHUNK_BYTES
 from perdure.lineage.lineage import Lineage, next_run
 from perdure.lineage.records import RecordKind
+from perdure.lineage.table import chunk_key
 
 FINAL = RecordKind.FINAL
 
 
 def arrays(step: int) -> dict[str, np.ndarray]:
     return {
-        "kernel": np.full(OWN_CHUNK_BYTES, step, np.uint8),
+        "kernel": np.full(1000, step, np.uint8),
         "bias": np.full(2, step, np.float32),
     }
 
 
 def damage_chunks(store, process, number):
     checkpoint = next(c for n, _, c in process.lineage.saved() if n == number)
-    for chunk in checkpoint.chunks:
-        store.put(f"team/digits/1/chunks/{chunk}", b"?")
+    for chunk in checkpoint.chunks():
+        store.put(chunk_key("team/digits/1", chunk), b"?")
 
 
 def damage_record(store, process, number):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from perdure.contract.environment import Keep
-from perdure.lineage.digest import canonical, digest
 from perdure.lineage.log import WriterFenced
-from perdure.lineage.records import Cursor, Damaged, Index, Obeyed, Record, RecordKind
+from perdure.lineage.records import Cursor, Index, Obeyed, Record, RecordKind
+from perdure.lineage.table import Damaged
 from perdure.store import Unavailable
 
 ARRAYS = {"kernel": np.arange(4, dtype=np.float32)}
@@ -112,22 +112,3 @@ def test_a_body_that_is_no_request_is_damage():
     record = Record(1, RecordKind.REQUEST, "writer", 1, Index(), {"id": 1})
     with pytest.raises(Damaged, match="record 1 is not a request"):
         Obeyed.from_record(record)
-
-
-def test_records_from_before_there_were_requests_are_read(store, process, reader):
-    """As the first release wrote them: an index without requests, a checkpoint that has no state of any."""
-    trainer = process()
-    trainer.save(3, ARRAYS)
-    for number in (1, 2):
-        key = trainer.lineage.log.key(number)
-        document = json.loads(store.get(key))
-        del document["checksum"], document["index"]["requests"]
-        store.put(key, canonical({**document, "checksum": digest(canonical(document))}))
-    found = reader()
-    assert (found.lineage.log.index, found.notices) == (Index(1, (2,)), [])
-    assert found.lineage.point_for(0).checkpoint.step == 3
-    assert ids(found) == []
-    follower = process()
-    assert follower.lineage.starts == 2
-    follower.writer.note(request(1, 3))
-    assert ids(reader()) == [1]

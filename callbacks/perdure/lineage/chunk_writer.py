@@ -1,0 +1,239 @@
+"""Tensors to chunks: hashed and sent by a few threads, while the next tensors are read.
+
+What the parent checkpoint has is not sent again: a chunk of a large tensor whose bytes are the same,
+and a small tensor in a chunk that it shares, as long as half of that chunk is still in use.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from perdure.lineage.digest import digest
+from perdure.lineage.dtypes import dtype_name
+from perdure.lineage.encoding import compress
+from perdure.lineage.table import (
+    CHUNK_BYTES,
+    PACK_BELOW_BYTES,
+    Chunk,
+    Piece,
+    TensorEntry,
+    checksum_of,
+    chunk_key,
+    cut,
+)
+from perdure.store import Store
+
+PARALLEL = 4  # chunks that are hashed or sent at once, and as many that wait for it
+PACK_BYTES = CHUNK_BYTES // 2  # a shared chunk is sent once it is so large
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor to be saved. `read()` gives its value as a NumPy array, in a background thread."""
+
+    group: str
+    path: str
+    read: Callable[[], np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of the tensors: their table, and how many bytes were sent for it."""
+
+    entries: tuple[TensorEntry, ...]
+    sent: int
+
+
+@dataclass
+class _Part:
+    """Bytes that get one place: a small tensor or a piece of a large one."""
+
+    data: memoryview
+    item_bytes: int
+    is_small: bool
+    digest: str = ""
+    piece: Piece | None = None
+    twin: _Part | None = None
+    """An earlier part with the same bytes, whose place is this one's too."""
+
+
+@dataclass
+class _Row:
+    """A row of the table to be."""
+
+    group: str
+    path: str
+    dtype: str
+    shape: tuple[int, ...]
+    parts: list[_Part]
+
+    def entry(self) -> TensorEntry:
+        pieces = tuple(_place_of(part) for part in self.parts)
+        checksum = checksum_of([part.digest for part in self.parts])
+        return TensorEntry(self.group, self.path, self.dtype, self.shape, checksum, pieces)
+
+
+def _place_of(part: _Part) -> Piece:
+    piece = part.piece if part.twin is None else part.twin.piece
+    assert piece is not None, "every part has its place once all is sent"
+    return piece
+
+
+@dataclass
+class _Pack:
+    """Small tensors on their way into one chunk."""
+
+    parts: list[_Part] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, part: _Part) -> None:
+        self.parts.append(part)
+        self.size += len(part.data)
+
+
+class Present:
+    """The places of the parent's bytes that may be named again."""
+
+    def __init__(self, entries: Iterable[TensorEntry]) -> None:
+        self._whole: dict[str, Piece] = {}
+        self._shared: dict[tuple[str, int], Piece] = {}
+        in_use: dict[Chunk, int] = {}
+        for entry in entries:
+            for piece in entry.pieces:
+                if piece.is_whole:
+                    self._whole[piece.chunk.digest] = piece
+                if len(entry.pieces) == 1:
+                    self._shared[entry.checksum, piece.length] = piece
+        for piece in {*self._shared.values()}:
+            in_use[piece.chunk] = in_use.get(piece.chunk, 0) + piece.length
+        self._in_use = in_use
+
+    def place(self, part: _Part) -> Piece | None:
+        """Where the bytes of `part` are, None if they have to be sent."""
+        if not part.is_small:
+            return self._whole.get(part.digest)
+        return self._shared.get((part.digest, len(part.data)))
+
+    def is_worn(self, chunk: Chunk) -> bool:
+        """Whether the parent used less than half of `chunk`."""
+        return 2 * self._in_use.get(chunk, chunk.bytes) < chunk.bytes
+
+
+class ChunkWriter:
+    """Writes the tensors of one checkpoint as chunks of `writer`, beside those of its parent."""
+
+    def __init__(
+        self, store: Store, prefix: str, writer: str, parent: Iterable[TensorEntry] = (),
+        *, compresses: bool = False,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._prefix = prefix
+        self._writer = writer
+        self._present = Present(parent)
+        self._compresses = compresses
+        self._changed, self._unchanged = _Pack(), _Pack()  # apart, so that the next save sends less
+        self._hashed: deque[tuple[_Part, Future[str]]] = deque()
+        self._sending: deque[tuple[list[_Part], Future[Chunk]]] = deque()
+        self._seen: dict[str, _Part] = {}
+        self.names: set[str] = set()
+        """Names of the chunks that were sent, or of which nobody knows whether they were."""
+        self.sent = 0
+
+    def write(self, tensors: Iterable[Tensor]) -> Written:
+        """Drain `tensors` one by one.
+
+        Each is released once its bytes are sent; at most 2 x PARALLEL chunks wait for that.
+        """
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="perdure-chunks") as pool:
+            try:
+                rows = [self._begin(tensor, pool) for tensor in tensors]
+                self._settle_all(pool)
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        return Written(tuple(row.entry() for row in rows), self.sent)
+
+    def _begin(self, tensor: Tensor, pool: ThreadPoolExecutor) -> _Row:
+        """Hand the bytes of `tensor` to the threads that hash them."""
+        array = np.asarray(tensor.read())
+        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        is_small = len(data) < PACK_BELOW_BYTES
+        spans = [range(len(data))] if len(data) > 0 and is_small else cut(len(data))
+        parts = [_Part(data[s.start : s.stop], max(1, array.itemsize), is_small) for s in spans]
+        for part in parts:
+            self._hashed.append((part, pool.submit(digest, part.data)))
+            while len(self._hashed) > PARALLEL:
+                self._settle(pool)
+        return _Row(tensor.group, tensor.path, dtype_name(array.dtype), array.shape, parts)
+
+    def _settle(self, pool: ThreadPoolExecutor) -> None:
+        """Give the part that was hashed first its place, or send it."""
+        part, hashed = self._hashed.popleft()
+        part.digest = hashed.result()
+        part.twin = self._seen.get(part.digest)
+        self._seen.setdefault(part.digest, part)
+        place = self._present.place(part)
+        if part.twin is not None or (place is not None and not self._is_worn(part, place)):
+            part.piece, part.data = place, memoryview(b"")
+            return
+        self._send_or_pack(part, self._changed if place is None else self._unchanged, pool)
+
+    def _is_worn(self, part: _Part, place: Piece) -> bool:
+        """Whether most of a shared chunk is of no use any more, so that it is not kept for `part`."""
+        return part.is_small and self._present.is_worn(place.chunk)
+
+    def _send_or_pack(self, part: _Part, pack: _Pack, pool: ThreadPoolExecutor) -> None:
+        if not part.is_small:
+            self._send([part], pool)
+            return
+        if pack.size + len(part.data) > CHUNK_BYTES:
+            self._flush(pack, pool)
+        pack.add(part)
+        if pack.size >= PACK_BYTES:
+            self._flush(pack, pool)
+
+    def _settle_all(self, pool: ThreadPoolExecutor) -> None:
+        while self._hashed:
+            self._settle(pool)
+        for pack in (self._unchanged, self._changed):
+            self._flush(pack, pool)
+        while self._sending:
+            self._finish_oldest()
+
+    def _flush(self, pack: _Pack, pool: ThreadPoolExecutor) -> None:
+        if pack.parts:
+            self._send(pack.parts, pool)
+        pack.parts, pack.size = [], 0
+
+    def _send(self, parts: list[_Part], pool: ThreadPoolExecutor) -> None:
+        """Send `parts` as one chunk; waits while too many are under way."""
+        while len(self._sending) >= 2 * PARALLEL:
+            self._finish_oldest()
+        self._sending.append((parts, pool.submit(self._put, parts)))
+
+    def _put(self, parts: list[_Part]) -> Chunk:
+        """In a thread of the pool: one PUT, which does not hold Python's lock."""
+        data = parts[0].data if len(parts) == 1 else b"".join(part.data for part in parts)
+        name = parts[0].digest if len(parts) == 1 else digest(data)
+        encoding, stored = compress(data, parts[0].item_bytes) if self._compresses else ("", data)
+        chunk = Chunk(self._writer, name, len(data), len(stored), encoding)
+        self.names.add(chunk.name)
+        self._store.put(chunk_key(self._prefix, chunk), stored)
+        return chunk
+
+    def _finish_oldest(self) -> None:
+        """Wait for the oldest chunk under way, and note the places of what is in it."""
+        parts, sending = self._sending.popleft()
+        chunk = sending.result()
+        self.sent += chunk.stored
+        offset = 0
+        for part in parts:
+            part.piece = Piece(chunk, offset, len(part.data))
+            offset += len(part.data)
+            part.data = memoryview(b"")
