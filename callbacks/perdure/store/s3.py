@@ -9,7 +9,7 @@ from typing import Any
 import obstore
 from botocore.exceptions import ClientError
 
-from perdure.contract.environment import Encryption
+from perdure.contract.environment import SSE, Encryption
 from perdure.store.errors import Exists, Expired, StoreError, TooLarge, Unavailable, Unusable
 from perdure.store.interface import MOST_BYTES, Data
 from perdure.store.keys import MOST_BYTES_WITH_PREFIX, check_key, is_key
@@ -55,7 +55,7 @@ class S3Store:
         path = self._path(key)
         with self._errors("create", key):
             try:
-                self._clients.control().put_object(
+                done = self._clients.control().put_object(
                     Bucket=self._bucket,
                     Key=path,
                     Body=bytes(data),
@@ -66,6 +66,7 @@ class S3Store:
                 if _status(error) == 412:
                     raise Exists(key) from None
                 raise
+        self._expect_encrypted(done.get("ServerSideEncryption", ""))
 
     def list(self, prefix: str) -> dict[str, int]:
         with self._errors("list", prefix):
@@ -82,6 +83,16 @@ class S3Store:
         path = self._path(key)
         with self._errors("delete", key):
             self._clients.control().delete_object(Bucket=self._bucket, Key=path)
+
+    def _expect_encrypted(self, algorithm: str) -> None:
+        """A server that does not know the wish answers as if there were none."""
+        expected = self._clients.encrypted.get("ServerSideEncryption", algorithm)
+        if algorithm != expected:
+            raise Unusable(
+                f"Expected {self.url} to encrypt with {expected}, as {SSE} asks. Received: "
+                f"{algorithm or 'an object that is not encrypted'}. Unset {SSE}, or use a server that "
+                f"can do it."
+            )
 
     def _path(self, key: str) -> str:
         path = f"{self._base}{check_key(key)}"
