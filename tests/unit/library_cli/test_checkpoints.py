@@ -3,77 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-from collections import deque
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from small_lineage import JOB, perdure, snapshot, writer_of
 
 from perdure.cli import main
-from perdure.contract.environment import Job, Keep
-from perdure.lineage.chunk_writer import Tensor
-from perdure.lineage.lineage import Lineage
-from perdure.lineage.records import Cursor, RecordKind
+from perdure.contract.environment import Keep
+from perdure.lineage.records import RecordKind
 from perdure.lineage.table import chunk_key
-from perdure.lineage.writer import CheckpointWriter, Snapshot
+from perdure.lineage.writer import CheckpointWriter
 from perdure.store.local import LocalStore
 
-JOB = "team/digits/1"
 
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
-    monkeypatch.setattr(os, "fsync", lambda _handle: None)
-    monkeypatch.delenv("PERDURE_STORE", raising=False)
-    return LocalStore(tmp_path / "store")
-
-
-@pytest.fixture
-def lineage(store: LocalStore) -> Lineage:
-    """A finished fit and a second one under way: records 2 and 3, final 4, checkpoint 5."""
-    lineage = Lineage(store, Job.parse(JOB), 1, pytest.fail)
-    lineage.claim({}, continues=False)
-    writer = CheckpointWriter(lineage.log, Keep(3))
-    for fit, step, kind in ((0, 10, "checkpoint"), (0, 20, "checkpoint"), (0, 20, "final"),
-                            (1, 25, "checkpoint")):  # fmt: skip
-        writer.write(snapshot(RecordKind(kind), fit, step))
-    return lineage
-
-
-def snapshot(kind: RecordKind, fit: int, step: int) -> Snapshot:
-    values = {
-        "model": np.full((2, 3), step, np.float32),
-        "optimizer": np.array(step),
-        "state": np.full(4, step, np.uint8),
-    }
-    tensors = deque(Tensor(group, f"{group}/a", lambda v=v: v) for group, v in values.items())
-    history = {"loss": [0.5, {"$float": "nan"}]}
-    return Snapshot(kind, Cursor(fit, 1, step % 7), step, tensors, {"history": history})
-
-
-def perdure(store: LocalStore, *arguments: str, job: str = JOB) -> Result:
-    command = ["checkpoints", *arguments, "--store", store.url, "--job", job]
-    return CliRunner().invoke(main, command)
-
-
-def test_list(store, lineage):
-    result = perdure(store, "list")
-    assert result.exit_code == 0
-    assert result.output.splitlines() == [
-        "       2  checkpoint  step 10       fit 0 epoch 1 batch 3  36 bytes",
-        "       3  checkpoint  step 20       fit 0 epoch 1 batch 6  36 bytes",
-        "       4  final       step 20       fit 0 epoch 1 batch 6  36 bytes",
-        "       5  checkpoint  step 25       fit 1 epoch 1 batch 4  36 bytes",
-    ]
-
-
-@pytest.mark.parametrize("verb", ["list", "verify", "results"])
+@pytest.mark.parametrize("verb", ["ls", "verify", "results", "show newest"])
 def test_reading_changes_nothing_and_fences_nobody(store, lineage, verb):
     before = store.list("")
-    assert perdure(store, verb).exit_code == 0
+    assert perdure(store, *verb.split()).exit_code == 0
     assert store.list("") == before
     assert lineage.log.append(RecordKind.FINISHED, {}).number == 6
 
@@ -101,13 +48,45 @@ def test_verify_finds_a_damaged_chunk(store, lineage):
 
 
 @pytest.mark.parametrize("number", [2, 4, 5])
-@pytest.mark.parametrize("verb", ["list", "verify"])
-def test_a_damaged_record_is_said(store, lineage, verb, number):
+def test_verify_finds_a_damaged_record(store, lineage, number):
     store.put(lineage.log.key(number), b"?")
-    result = perdure(store, verb)
-    assert result.exit_code == (1 if verb == "verify" else 0)
+    result = perdure(store, "verify")
+    assert result.exit_code == 1
     assert f" {number} is passed over" in result.stderr
     assert len(result.stdout.splitlines()) == 3
+
+
+def test_verify_reads_what_is_shared_once(store, lineage, monkeypatch):
+    read = []
+    get = LocalStore.get
+
+    def counted(self: LocalStore, key: str, *most: int) -> Any:
+        read.append(key)
+        return get(self, key, *most)
+
+    monkeypatch.setattr(LocalStore, "get", counted)
+    assert perdure(store, "verify").exit_code == 0
+    chunks = [key for key in read if "/chunks/" in key]
+    assert sorted(chunks) == [key for key in store.list("") if "/chunks/" in key]
+
+
+def test_verify_leaves_out_what_was_given_up_meanwhile(store, lineage, monkeypatch):
+    writer = writer_of(lineage)
+    get = LocalStore.get
+
+    def training_goes_on(self: LocalStore, key: str, *most: int) -> Any:
+        monkeypatch.setattr(LocalStore, "get", get)
+        for step in (26, 27, 28):
+            writer.write(snapshot(RecordKind.CHECKPOINT, 1, step))
+            writer.sweep()
+        return get(self, key, *most)
+
+    def first_chunk(self: LocalStore, key: str, *most: int) -> Any:
+        return (training_goes_on if "/chunks/" in key else get)(self, key, *most)
+
+    monkeypatch.setattr(LocalStore, "get", first_chunk)
+    result = perdure(store, "verify")
+    assert (result.exit_code, result.stdout.splitlines()) == (0, ["       4  final       intact"])
 
 
 def results(store: LocalStore) -> dict[str, Any]:
@@ -141,7 +120,7 @@ def test_results_have_the_digest_of_what_was_trained(store, lineage):
     assert first == second != third
 
 
-@pytest.mark.parametrize("verb", ["list", "verify", "results"])
+@pytest.mark.parametrize("verb", ["ls", "verify", "results", "show newest"])
 @pytest.mark.parametrize(
     ("url", "job", "sentence"),
     [
@@ -153,7 +132,7 @@ def test_results_have_the_digest_of_what_was_trained(store, lineage):
     ],
 )
 def test_refusals(store, lineage, verb, url, job, sentence):
-    command = ["checkpoints", verb, "--store", url or store.url, "--job", job]
+    command = ["checkpoints", *verb.split(), "--store", url or store.url, "--job", job]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 78
     assert result.stdout == ""
@@ -162,16 +141,16 @@ def test_refusals(store, lineage, verb, url, job, sentence):
 
 def test_a_file_in_the_place_of_the_store_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    result = perdure(LocalStore(tmp_path / "file"), "list")
+    result = perdure(LocalStore(tmp_path / "file"), "ls")
     assert result.exit_code == 78
     assert "Not a directory" in result.stderr
 
 
 def test_the_store_may_come_from_the_environment(store, lineage):
     environ = {"PERDURE_STORE": store.url}
-    result = CliRunner().invoke(main, ["checkpoints", "list", "--job", JOB], env=environ)
+    result = CliRunner().invoke(main, ["checkpoints", "ls", "--job", JOB], env=environ)
     assert result.exit_code == 0
-    assert len(result.output.splitlines()) == 4
+    assert len(result.output.splitlines()) == 5
 
 
 @pytest.mark.parametrize("missing", ["--store", "--job"])
@@ -179,6 +158,6 @@ def test_what_must_be_given_is_asked_for(store, missing):
     options = {"--store": store.url, "--job": JOB}
     del options[missing]
     words = [word for option in options.items() for word in option]
-    result = CliRunner().invoke(main, ["checkpoints", "list", *words])
+    result = CliRunner().invoke(main, ["checkpoints", "verify", *words])
     assert result.exit_code == 2
     assert f"Missing option '{missing}'" in result.stderr

@@ -1,0 +1,67 @@
+"""Reads every byte of every checkpoint; what several share is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from perdure.lineage.chunk_reader import content
+from perdure.lineage.lineage import Lineage
+from perdure.lineage.parallel import in_threads
+from perdure.lineage.records import Checkpoint
+from perdure.lineage.table import Chunk, Damaged
+
+UNREADABLE = "its record cannot be read"
+
+
+def verify(
+    lineage: Lineage, checkpoints: Mapping[int, Checkpoint], on_read: Callable[[Chunk], None]
+) -> dict[int, str | None]:
+    """For each checkpoint that the log names why it cannot be used, None if it can.
+
+    One that a training process beside it has given up meanwhile is left out.
+
+    Args:
+        lineage: whose log was read.
+        checkpoints: those of the lineage whose records can be read.
+        on_read: called in several threads with each chunk that was read.
+    """
+    problems = _damaged_chunks(lineage, checkpoints, on_read)
+    found = {
+        number: UNREADABLE if number not in checkpoints else _first(checkpoints[number], problems)
+        for number in _named(lineage)
+    }
+    if any(problem is not None for problem in found.values()):
+        lineage.refresh()
+        found = {number: found[number] for number in _named(lineage) if number in found}
+    return found
+
+
+def _named(lineage: Lineage) -> list[int]:
+    index = lineage.log.index
+    return sorted((*index.checkpoints, *index.finals))
+
+
+def _damaged_chunks(
+    lineage: Lineage, checkpoints: Mapping[int, Checkpoint], on_read: Callable[[Chunk], None]
+) -> dict[Chunk, str]:
+    def check(chunk: Chunk) -> str | None:
+        try:
+            content(lineage.log.store, lineage.log.prefix, chunk)
+        except Damaged as error:
+            return str(error)
+        finally:
+            on_read(chunk)
+        return None
+
+    chunks = all_chunks(checkpoints)
+    checked = zip(chunks, in_threads(check, chunks), strict=True)
+    return {chunk: problem for chunk, problem in checked if problem is not None}
+
+
+def all_chunks(checkpoints: Mapping[int, Checkpoint]) -> list[Chunk]:
+    """The chunks of all `checkpoints`, each once."""
+    return list(dict.fromkeys(chunk for c in checkpoints.values() for chunk in c.chunks()))
+
+
+def _first(checkpoint: Checkpoint, problems: Mapping[Chunk, str]) -> str | None:
+    return next((problems[chunk] for chunk in checkpoint.chunks() if chunk in problems), None)
