@@ -29,8 +29,9 @@ from perdure.lineage.table import (
 )
 from perdure.store import Store
 
-PARALLEL = 4  # chunks that are hashed or sent at once, and as many that wait for it
+PARALLEL = 8  # chunks that are hashed or sent at once, and as many that wait for it
 PACK_BYTES = CHUNK_BYTES // 2  # a shared chunk is sent once it is so large
+HASHED_AT_ONCE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ class _Part:
     piece: Piece | None = None
     twin: _Part | None = None
     """An earlier part with the same bytes, whose place is this one's too."""
+
+    def settle(self, place: Piece | None) -> None:
+        """Its place is known, so its bytes are not needed any more."""
+        self.piece, self.data = place, memoryview(b"")
 
 
 @dataclass
@@ -137,13 +142,14 @@ class ChunkWriter:
         self._writer = writer
         self._present = Present(parent)
         self._compresses = compresses
+        self._small = _Pack()
         self._changed, self._unchanged = _Pack(), _Pack()  # apart, so that the next save sends less
-        self._hashed: deque[tuple[_Part, Future[str]]] = deque()
-        self._sending: deque[tuple[list[_Part], Future[Chunk]]] = deque()
+        self._hashing: deque[tuple[list[_Part], Future[None]]] = deque()
+        self._sending: deque[Future[None]] = deque()
         self._seen: dict[str, _Part] = {}
         self.names: set[str] = set()
         """Names of the chunks that were sent, or of which nobody knows whether they were."""
-        self.sent = 0
+        self._sizes: list[int] = []
 
     def write(self, tensors: Iterable[Tensor]) -> Written:
         """Drain `tensors` one by one.
@@ -153,87 +159,111 @@ class ChunkWriter:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="perdure-chunks") as pool:
             try:
                 rows = [self._begin(tensor, pool) for tensor in tensors]
-                self._settle_all(pool)
+                self._end(pool)
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        return Written(tuple(row.entry() for row in rows), self.sent)
+        return Written(tuple(row.entry() for row in rows), sum(self._sizes))
 
     def _begin(self, tensor: Tensor, pool: ThreadPoolExecutor) -> _Row:
-        """Hand the bytes of `tensor` to the threads that hash them."""
+        """Hand the bytes of `tensor` to the threads that hash and send them."""
         array = np.asarray(tensor.read())
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
         is_small = len(data) < PACK_BELOW_BYTES
         spans = [range(len(data))] if len(data) > 0 and is_small else cut(len(data))
         parts = [_Part(data[s.start : s.stop], max(1, array.itemsize), is_small) for s in spans]
         for part in parts:
-            self._hashed.append((part, pool.submit(digest, part.data)))
-            while len(self._hashed) > PARALLEL:
-                self._settle(pool)
+            if is_small:
+                self._begin_small(part, pool)
+            else:
+                self._submit(pool, self._send_large, part)
         return _Row(tensor.group, tensor.path, dtype_name(array.dtype), array.shape, parts)
 
-    def _settle(self, pool: ThreadPoolExecutor) -> None:
-        """Give the part that was hashed first its place, or send it."""
-        part, hashed = self._hashed.popleft()
-        part.digest = hashed.result()
-        part.twin = self._seen.get(part.digest)
-        self._seen.setdefault(part.digest, part)
-        place = self._present.place(part)
-        if part.twin is not None or (place is not None and not self._is_worn(part, place)):
-            part.piece, part.data = place, memoryview(b"")
-            return
-        self._send_or_pack(part, self._changed if place is None else self._unchanged, pool)
+    def _begin_small(self, part: _Part, pool: ThreadPoolExecutor) -> None:
+        """Small tensors are hashed many at once: each time a thread waits for Python's lock."""
+        self._small.add(part)
+        if self._small.size >= HASHED_AT_ONCE_BYTES:
+            self._hash_small(pool)
+        while len(self._hashing) > PARALLEL:
+            self._pack_oldest(pool)
 
-    def _is_worn(self, part: _Part, place: Piece) -> bool:
-        """Whether most of a shared chunk is of no use any more, so that it is not kept for `part`."""
-        return part.is_small and self._present.is_worn(place.chunk)
+    def _hash_small(self, pool: ThreadPoolExecutor) -> None:
+        parts, self._small = self._small.parts, _Pack()
+        self._hashing.append((parts, pool.submit(_hash, parts)))
 
-    def _send_or_pack(self, part: _Part, pack: _Pack, pool: ThreadPoolExecutor) -> None:
-        if not part.is_small:
-            self._send([part], pool)
-            return
+    def _pack_oldest(self, pool: ThreadPoolExecutor) -> None:
+        """Give the small tensors that were hashed first their places, or send them."""
+        parts, hashed = self._hashing.popleft()
+        hashed.result()
+        for part in parts:
+            place = self._known_place(part)
+            if part.twin is None and (place is None or self._present.is_worn(place.chunk)):
+                self._pack(part, self._changed if place is None else self._unchanged, pool)
+            else:
+                part.settle(place)
+
+    def _known_place(self, part: _Part) -> Piece | None:
+        """Where the bytes of `part` are already; if they are in an earlier part, it knows that then."""
+        first = self._seen.setdefault(part.digest, part)
+        part.twin = None if first is part else first
+        return self._present.place(part)
+
+    def _pack(self, part: _Part, pack: _Pack, pool: ThreadPoolExecutor) -> None:
         if pack.size + len(part.data) > CHUNK_BYTES:
             self._flush(pack, pool)
         pack.add(part)
         if pack.size >= PACK_BYTES:
             self._flush(pack, pool)
 
-    def _settle_all(self, pool: ThreadPoolExecutor) -> None:
-        while self._hashed:
-            self._settle(pool)
-        for pack in (self._unchanged, self._changed):
-            self._flush(pack, pool)
-        while self._sending:
-            self._finish_oldest()
-
     def _flush(self, pack: _Pack, pool: ThreadPoolExecutor) -> None:
         if pack.parts:
-            self._send(pack.parts, pool)
+            self._submit(pool, self._send_pack, pack.parts)
         pack.parts, pack.size = [], 0
 
-    def _send(self, parts: list[_Part], pool: ThreadPoolExecutor) -> None:
-        """Send `parts` as one chunk; waits while too many are under way."""
-        while len(self._sending) >= 2 * PARALLEL:
-            self._finish_oldest()
-        self._sending.append((parts, pool.submit(self._put, parts)))
+    def _end(self, pool: ThreadPoolExecutor) -> None:
+        self._hash_small(pool)
+        while self._hashing:
+            self._pack_oldest(pool)
+        for pack in (self._unchanged, self._changed):
+            self._flush(pack, pool)
+        for sending in self._sending:
+            sending.result()
 
-    def _put(self, parts: list[_Part]) -> Chunk:
-        """In a thread of the pool: one PUT, which does not hold Python's lock."""
-        data = parts[0].data if len(parts) == 1 else b"".join(part.data for part in parts)
+    def _submit(self, pool: ThreadPoolExecutor, send: Callable[[Any], None], what: Any) -> None:
+        """Send `what` in a thread of the pool; wait while too much is under way."""
+        while len(self._sending) >= 2 * PARALLEL:
+            self._sending.popleft().result()
+        self._sending.append(pool.submit(send, what))
+
+    def _send_large(self, part: _Part) -> None:
+        """In a thread of the pool: a piece of a large tensor."""
+        part.digest = digest(part.data)
+        place = self._known_place(part)
+        if part.twin is None and place is None:
+            place = Piece(self._put(part.data, part.digest, part.item_bytes), 0, len(part.data))
+        part.settle(place)
+
+    def _send_pack(self, parts: list[_Part]) -> None:
+        """In a thread of the pool: small tensors as one chunk."""
+        data = b"".join(part.data for part in parts)
         name = parts[0].digest if len(parts) == 1 else digest(data)
-        encoding, stored = compress(data, parts[0].item_bytes) if self._compresses else ("", data)
+        chunk, offset = self._put(data, name, parts[0].item_bytes), 0
+        for part in parts:
+            length = len(part.data)
+            part.settle(Piece(chunk, offset, length))
+            offset += length
+
+    def _put(self, data: bytes | memoryview, name: str, item_bytes: int) -> Chunk:
+        """One PUT, which does not hold Python's lock."""
+        encoding, stored = compress(data, item_bytes) if self._compresses else ("", data)
         chunk = Chunk(self._writer, name, len(data), len(stored), encoding)
         self.names.add(chunk.name)
         self._store.put(chunk_key(self._prefix, chunk), stored)
+        self._sizes.append(len(stored))
         return chunk
 
-    def _finish_oldest(self) -> None:
-        """Wait for the oldest chunk under way, and note the places of what is in it."""
-        parts, sending = self._sending.popleft()
-        chunk = sending.result()
-        self.sent += chunk.stored
-        offset = 0
-        for part in parts:
-            part.piece = Piece(chunk, offset, len(part.data))
-            offset += len(part.data)
-            part.data = memoryview(b"")
+
+def _hash(parts: list[_Part]) -> None:
+    """In a thread of the pool."""
+    for part in parts:
+        part.digest = digest(part.data)
