@@ -20,12 +20,13 @@ from perdure import determinism, endings, inbox, server
 from perdure.board import Board, say
 from perdure.contract.environment import JOB, STORE, InvalidSetting
 from perdure.contract.exits import ExitCode, Reason
+from perdure.contract.prices import Prices
 from perdure.contract.requests import Request
 from perdure.contract.status import Ending, Kind
 from perdure.control import Control
 from perdure.determinism import Fixed
 from perdure.errors import Fenced, Refused, Stopped, StoreUnreachable, TrainerExit
-from perdure.interval import Measured, Progress, Schedule
+from perdure.interval import Interruptions, Interval, Progress, Schedule
 from perdure.lineage.lineage import Lineage, Point, next_run
 from perdure.lineage.log import WriterFenced
 from perdure.lineage.records import Obeyed, RecordKind
@@ -33,7 +34,16 @@ from perdure.lineage.writer import CheckpointWriter
 from perdure.saver import Saver
 from perdure.settings import Settings, termination_log
 from perdure.signals import Watcher
-from perdure.store import Store, StoreError, Unavailable, check, open_store, until_deadline
+from perdure.store import (
+    Meter,
+    Store,
+    StoreError,
+    Unavailable,
+    check,
+    metered,
+    open_store,
+    until_deadline,
+)
 
 
 class Exits:
@@ -77,7 +87,9 @@ class Attempt:
         self.board = Board(str(settings.job), settings.attempt)
         self.exits = Exits(self.end)
         self.signals = Watcher(settings.grace_seconds, self.end)
+        self.meter = Meter()
         self.saver: Saver | None = None
+        self.schedule = Schedule(settings.every, Progress(time.monotonic()))
         self.versions = {"keras": "", "tensorflow": ""}
         self.has_begun = False
         self.already_finished = False
@@ -90,7 +102,7 @@ class Attempt:
         server.start(self)
         with self.exits:
             determinism.check_backend(os.environ)
-            self._store = _opened(settings.store)
+            self._store = metered(_opened(settings.store), self.meter)
             self.store = until_deadline(self._store, settings.store_deadline_seconds)
             job = settings.job if settings.job_is_given else next_run(self.store, settings.job)
             self.board.set(job=str(job))
@@ -125,6 +137,16 @@ class Attempt:
         return self.settings.metrics_port
 
     @property
+    def prices(self) -> Prices | None:
+        """What the store charges, where that is known."""
+        return self.settings.prices
+
+    @property
+    def interval(self) -> Interval | None:
+        """The interval in force, where it is counted in seconds."""
+        return self.schedule.interval
+
+    @property
     def has_ended(self) -> bool:
         """Whether it is noted how the process ends."""
         return self.board.status().ending is not None
@@ -143,7 +165,7 @@ class Attempt:
             "fixed": asdict(self.fixed), "program": program, "environment": environment
         }  # fmt: skip
         self.versions = {name: environment[name] for name in self.versions}
-        between = self.lineage.seconds_between_interruptions()
+        interruptions = self._interruptions()
         with self.exits:
             self._compare(program, environment)
             if not self.already_finished:
@@ -152,10 +174,14 @@ class Attempt:
             self.control.know(obeyed for _, obeyed in self.lineage.requests())
         self.board.set(starts=self.lineage.starts)
         self.lineage.log.write_store = self._store  # the saver has its own way of trying again
-        self.saver = Saver(self.writer, self.board)
-        self.schedule = Schedule(self.settings.every, Progress(time.monotonic()))
-        if between is not None:
-            self.schedule.measured = Measured(between_interruptions=between)
+        self.saver = Saver(self.writer, self.board, self.meter)
+        self.schedule = Schedule(self.settings.every, Progress(time.monotonic()), interruptions)
+
+    def _interruptions(self) -> Interruptions:
+        """Every process that has begun on the lineage so far was interrupted."""
+        between = self.lineage.seconds_between_interruptions()
+        count = self.lineage.starts if between is not None else 0
+        return Interruptions(count, count * (between or 0.0))
 
     def _compare(self, program: dict[str, str], environment: dict[str, str]) -> None:
         start = self.lineage.start

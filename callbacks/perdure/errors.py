@@ -44,7 +44,10 @@ class StoreUnreachable(TrainerExit):
 
 
 def _what_is_saved(step: int | None) -> str:
-    return "nothing was trained that is not saved" if step is None else f"saved at step {step}"
+    """Step 0 stands for a lineage of which nothing is saved."""
+    if step is None:
+        return "nothing was trained that is not saved"
+    return f"saved at step {step}" if step else "nothing could be saved"
 
 
 class Preempted(TrainerExit):

@@ -4,37 +4,49 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from perdure.board import Board, say
 from perdure.contract.status import Kind
+from perdure.departure import Speed, speed_of
 from perdure.errors import Fenced, StoreUnreachable
+from perdure.interval import REMEMBERED_SAVES, Cost
 from perdure.lineage.log import WriterFenced
 from perdure.lineage.records import Obeyed, now
 from perdure.lineage.writer import CheckpointWriter, Saved, Snapshot
 from perdure.signals import MARGIN_SECONDS
-from perdure.store import StoreError, Unavailable
+from perdure.store import Meter, StoreError, Unavailable
 
 RETRY_SECONDS = 2.0
 RETRY_MOST_SECONDS = 30.0
 
 
+class TooSlow(StoreUnreachable):
+    """The store answers, but a save did not end in time."""
+
+
 class Saver:
     """One thread that commits one snapshot at a time; a snapshot is never queued behind another."""
 
-    def __init__(self, writer: CheckpointWriter, board: Board) -> None:
+    def __init__(self, writer: CheckpointWriter, board: Board, meter: Meter | None = None) -> None:
         self._writer = writer
         self._board = board
+        self._meter = meter
         self._condition = threading.Condition()
         self._sweeping = threading.Lock()
         self._snapshot: Snapshot | None = None
+        self._began = 0.0
         self._error: Exception | None = None
         self._failures_in_a_row = 0
         self._retry_at = 0.0
+        self._newest: deque[tuple[int, float]] = deque(maxlen=REMEMBERED_SAVES)
+        self._told_of: Saved | None = None
+        self._told = Cost()
         self.last: Saved | None = None
-        self.sent_bytes = 0
+        self.sent_bytes = self.known_bytes = 0
         self.failures = 0
-        self.blocked_seconds = 0.0
+        self.blocked_seconds = self.excess_seconds = self.slowed_seconds = 0.0
         self._thread = threading.Thread(target=self._run, name="perdure-saver", daemon=True)
         self._thread.start()
 
@@ -44,15 +56,76 @@ class Saver:
         return self._snapshot is None and time.monotonic() >= self._retry_at
 
     @property
+    def is_saving(self) -> bool:
+        """Whether a snapshot is under way."""
+        return self._snapshot is not None
+
+    @property
     def must_retry(self) -> bool:
         """Whether the last save failed, so that the next is due as soon as the saver is free."""
         return self._failures_in_a_row > 0
+
+    # -- what saves cost ---------------------------------------------------------------------------
+
+    def note_excess(self, seconds: float) -> None:
+        """The step after a snapshot took so much longer than usual."""
+        self.excess_seconds += max(0.0, seconds)
+
+    def note_slowed(self, seconds: float) -> None:
+        """Further steps during a save took so much longer than usual."""
+        self.slowed_seconds += seconds
+
+    @property
+    def speed(self) -> Speed:
+        """How fast the newest saves were."""
+        return speed_of(self._newest)
+
+    @property
+    def seconds_to_save(self) -> float:
+        """How long a save is expected to take that sends what the last one sent."""
+        return self.speed.seconds_for(self.last.sent if self.last is not None else 0)
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """How long the save under way is expected to take from now on, None where there is none."""
+        if self._snapshot is None:
+            return None
+        return max(0.0, self._began + self.seconds_to_save - time.monotonic())
+
+    @property
+    def has_untold_cost(self) -> bool:
+        """Whether a save was committed since the last `take_cost`."""
+        return self.last is not self._told_of
+
+    def take_cost(self) -> Cost:
+        """What was spent since the last call; a save was committed in between."""
+        last = self.last
+        assert last is not None, "a save was committed"
+        before, self._told_of, self._told = self._told, last, self._spent()
+        return Cost(
+            self._told.training_seconds - before.training_seconds,
+            last.seconds,
+            self._told.sent_bytes - before.sent_bytes,
+            self._told.requests - before.requests,
+        )
+
+    def _spent(self) -> Cost:
+        """All that was spent so far; the duration is of no meaning."""
+        meter = self._meter
+        return Cost(
+            self.blocked_seconds + self.excess_seconds + self.slowed_seconds,
+            sent_bytes=self.sent_bytes if meter is None else meter.sent_bytes,
+            requests=0 if meter is None else sum(meter.requests.values()),
+        )
+
+    # -- saving ------------------------------------------------------------------------------------
 
     def offer(self, snapshot: Snapshot) -> None:
         """Begin to commit `snapshot`; the saver must be free."""
         with self._condition:
             assert self._snapshot is None, "a snapshot is under way"
             self._snapshot = snapshot
+            self._began = time.monotonic()
             self.blocked_seconds += snapshot.blocked_seconds
             self._condition.notify_all()
 
@@ -84,15 +157,14 @@ class Saver:
                 f"a newer process has taken over this lineage ({self._error}); this one stops, and "
                 f"what it had not committed is left to the newer one"
             )
-        if self._error is not None and not isinstance(self._error, StoreError):
-            raise self._error
 
     def save(self, make: Callable[[], Snapshot], seconds: float) -> Saved:
         """Commit what `make()` gives, retrying until `seconds` are over.
 
         Raises:
-            StoreUnreachable: the store did not answer in time.
+            StoreUnreachable: the store did not answer in time; TooSlow if it did.
             Fenced: another process has taken over.
+            Exception: what a save failed with that is not the store's: another would fail likewise.
         """
         deadline = time.monotonic() + seconds
         pause = RETRY_SECONDS
@@ -105,13 +177,21 @@ class Saver:
             self.raise_if_fenced()
             if self.last is not before and self.last is not None:
                 return self.last
-            if time.monotonic() + pause >= deadline:
-                raise StoreUnreachable(
-                    f"the store could not be written within {seconds:.0f} s: "
-                    f"{self._error or 'the save under way did not end'}"
-                )
+            self._raise_if_over(deadline - pause, seconds)
             time.sleep(pause)
             pause = min(2 * pause, RETRY_MOST_SECONDS)
+
+    def _raise_if_over(self, deadline: float, seconds: float) -> None:
+        """End the wait for a save that failed, or that has not ended when time is over."""
+        if self._snapshot is None and not isinstance(self._error, StoreError | None):
+            raise self._error
+        if time.monotonic() < deadline:
+            return
+        if self._error is None:
+            raise TooSlow(f"the save under way did not end within {seconds:.0f} s")
+        raise StoreUnreachable(
+            f"the store could not be written within {seconds:.0f} s: {self._error}"
+        )
 
     def _run(self) -> None:
         while True:
@@ -133,7 +213,7 @@ class Saver:
         with self._sweeping:
             try:
                 self._writer.sweep(lambda: self._snapshot is not None)
-            except StoreError as error:
+            except Exception as error:  # the next save must not miss its thread
                 self._board.notice(
                     Kind.CLEANING_FAILED,
                     f"old checkpoints cannot be deleted ({error}); this is tried again after each save",
@@ -158,23 +238,43 @@ class Saver:
 
     def _succeeded(self, saved: Saved) -> None:
         if self._failures_in_a_row:
-            say(f"the store can be written again; committed step {saved.committed.step}")
+            say(f"saves commit again; the last one step {saved.committed.step}")
         self._failures_in_a_row = 0
         self.last = saved
+        self._newest.append((saved.sent, saved.seconds))
         self.sent_bytes += saved.sent
-        # A notice may come just after a save has begun: that one is finished, and a second one made.
-        status = self._board.status()
+        self.known_bytes += max(0, saved.committed.bytes - saved.sent)
         self._board.set(
-            checkpoint=saved.committed, checkpoints=status.checkpoints + 1, uncommitted_since=None,
-            grace_needed_seconds=round(2 * saved.seconds + MARGIN_SECONDS, 3),
-        )  # fmt: skip
+            checkpoint=saved.committed,
+            checkpoints=self._board.status().checkpoints + 1,
+            uncommitted_since=None,
+            grace_needed_seconds=self._grace_needed(),
+        )
+
+    def _grace_needed(self) -> float:
+        """A notice may come just after a save has begun, in the middle of a step: that step and that save
+        are finished, a second save is made, and the process ends.
+        """
+        rate = self._board.status().steps_per_second
+        step = 1 / rate if rate else 0.0
+        return round(step + 2 * self.seconds_to_save + MARGIN_SECONDS, 3)
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1
         pause = min(RETRY_SECONDS * 2**self._failures_in_a_row, RETRY_MOST_SECONDS)
         self._failures_in_a_row += 1
         self._retry_at = time.monotonic() + pause
-        if isinstance(error, StoreError) and self._board.status().uncommitted_since is None:
+        if self._failures_in_a_row == 1 and not isinstance(error, WriterFenced):
             self._board.set(uncommitted_since=now())
-            what = "training goes on and saving is retried"
-            self._board.notice(Kind.STORE_UNAVAILABLE, f"a save did not commit ({error}); {what}")
+            self._say_failing(error)
+
+    def _say_failing(self, error: Exception) -> None:
+        """Once when it begins: a notice the first time of its kind, a line in the log again later."""
+        is_store = isinstance(error, StoreError)
+        kind = Kind.STORE_UNAVAILABLE if is_store else Kind.SAVE_FAILED
+        what = str(error) if is_store else f"{type(error).__name__}: {error}"
+        sentence = f"a save did not commit ({what}); training goes on and saving is retried"
+        if any(notice.kind == kind for notice in self._board.status().notices):
+            say(f"{kind}: {sentence}")
+        else:
+            self._board.notice(kind, sentence)

@@ -7,7 +7,7 @@ import os
 import socket
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
@@ -21,8 +21,11 @@ from perdure.board import Board
 from perdure.contract import metric_names as names
 from perdure.contract.environment import METRICS_PORT
 from perdure.contract.metric_names import MetricName
+from perdure.contract.prices import Prices
 from perdure.contract.status import Kind, Status
+from perdure.interval import Interval
 from perdure.saver import Saver
+from perdure.store import Meter
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -32,7 +35,16 @@ class Observed(Protocol):
 
     board: Board
     saver: Saver | None
+    meter: Meter
     versions: dict[str, str]
+
+    @property
+    def prices(self) -> Prices | None:
+        """What the store charges, where that is known."""
+
+    @property
+    def interval(self) -> Interval | None:
+        """The interval in force, where it is counted in seconds."""
 
     @property
     def metrics_port(self) -> int:
@@ -131,6 +143,10 @@ class _StatusCollector(Collector):
         status = self._attempt.board.status()
         yield from (_family(name, value) for name, value in _from_status(status).items())
         yield from (_family(name, value) for name, value in self._measured().items())
+        yield from self._metered()
+        interval = self._attempt.interval
+        if interval is not None:
+            yield _labelled(names.CHECKPOINT_INTERVAL, {interval.bound: interval.seconds})
         yield _labelled(
             names.VALUE, {metric.name: float(metric.value) for metric in status.metrics}
         )
@@ -142,11 +158,18 @@ class _StatusCollector(Collector):
         values = {names.LAST_STEP_TIME: self._attempt.board.last_step_time}
         saver = self._attempt.saver
         if saver is not None:
-            values[names.CHECKPOINT_FAILURES] = saver.failures
-            values[names.CHECKPOINT_SENT] = saver.sent_bytes
-            values[names.CHECKPOINT_BLOCKED] = saver.blocked_seconds
-            values[names.CHECKPOINT_DURATION] = saver.last.seconds if saver.last else 0.0
+            values |= _of_saves(saver)
         return values
+
+    def _metered(self) -> Iterator[Metric]:
+        """What went to and came from the store, and its price where the prices are known."""
+        meter, prices = self._attempt.meter, self._attempt.prices
+        requests = {str(kind): number for kind, number in meter.requests.items()}
+        yield _labelled(names.STORE_REQUESTS, requests)
+        yield _family(names.STORE_SENT, meter.sent_bytes)
+        yield _family(names.STORE_RECEIVED, meter.received_bytes)
+        if prices is not None:
+            yield _family(names.STORE_PRICE, prices.of(requests, meter.sent_bytes))
 
     def _info(self, status: Status) -> Metric:
         family = GaugeMetricFamily(names.INFO.name, names.INFO.help, labels=names.INFO.labels)
@@ -173,6 +196,18 @@ def _from_status(status: Status) -> dict[MetricName, float]:
     }
 
 
+def _of_saves(saver: Saver) -> dict[MetricName, float]:
+    return {
+        names.CHECKPOINT_FAILURES: saver.failures,
+        names.CHECKPOINT_SENT: saver.sent_bytes,
+        names.CHECKPOINT_DEDUPLICATED: saver.known_bytes,
+        names.CHECKPOINT_BLOCKED: saver.blocked_seconds,
+        names.CHECKPOINT_EXCESS: saver.excess_seconds,
+        names.CHECKPOINT_SLOWED: saver.slowed_seconds,
+        names.CHECKPOINT_DURATION: saver.last.seconds if saver.last else 0.0,
+    }
+
+
 def _timestamp(time: str | None) -> float:
     return datetime.fromisoformat(time).timestamp() if time else 0.0
 
@@ -183,7 +218,7 @@ def _family(name: MetricName, value: float) -> Metric:
     return GaugeMetricFamily(name.name, name.help, value=value)
 
 
-def _labelled(name: MetricName, values: dict[str, float]) -> Metric:
+def _labelled(name: MetricName, values: Mapping[str, float]) -> Metric:
     cls = CounterMetricFamily if name.kind == "counter" else GaugeMetricFamily
     family = cls(name.name, name.help, labels=name.labels)
     for label, value in values.items():

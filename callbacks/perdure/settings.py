@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perdure.contract import environment as env
-from perdure.contract.environment import Every, InvalidSetting, Job, Keep
+from perdure.contract.environment import InvalidSetting, Job, Keep
+from perdure.contract.interval import Every
+from perdure.contract.prices import Prices
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Settings:
     attempt: int
     every: Every
     keep: Keep
+    prices: Prices | None
     grace_seconds: float
     store_deadline_seconds: float
     metrics_port: int
@@ -50,6 +53,7 @@ class Settings:
             attempt=env.whole_number(environ, env.ATTEMPT, 1, least=1),
             every=Every.parse(environ.get(env.EVERY) or "auto"),
             keep=Keep.parse(environ.get(env.KEEP) or "last=3"),
+            prices=Prices.parse(environ[env.PRICES]) if environ.get(env.PRICES) else None,
             grace_seconds=env.number(environ, env.GRACE, env.DEFAULT_GRACE_SECONDS),
             store_deadline_seconds=env.number(
                 environ, env.STORE_DEADLINE, env.DEFAULT_STORE_DEADLINE_SECONDS

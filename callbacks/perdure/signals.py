@@ -82,6 +82,11 @@ class Watcher:
         """Whether the process was told to end."""
         return self.deadline is not None
 
+    @property
+    def grace_seconds(self) -> float | None:
+        """The grace that was given, None where nobody kills the process when it is over."""
+        return None if self.deadline == math.inf else self._grace
+
     def seconds_left(self) -> float:
         """What is left of the grace, less a margin for the exit itself."""
         assert self.deadline is not None, "the process was told to end"

@@ -10,12 +10,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
 STORE = "PERDURE_STORE"
 JOB = "PERDURE_JOB"
 EVERY = "PERDURE_EVERY"
 KEEP = "PERDURE_KEEP"
+PRICES = "PERDURE_PRICES"
 ATTEMPT = "PERDURE_ATTEMPT"
 SEED = "PERDURE_SEED"
 THREADS = "PERDURE_THREADS"
@@ -67,35 +67,6 @@ class Job:
                 f"Received: {text!r}."
             )
         return cls(*parts)
-
-
-@dataclass(frozen=True)
-class Every:
-    """When to save: `auto`, or a count of steps, seconds or epochs."""
-
-    unit: str = "auto"
-    count: float = 0
-
-    def __str__(self) -> str:
-        if self.unit == "auto":
-            return "auto"
-        return f"{Decimal(repr(self.count)).normalize():f} {self.unit}"  # digits, never an exponent
-
-    @classmethod
-    def parse(cls, text: str) -> Every:
-        """Parse `auto`, `500 steps`, `30 s` or `1 epoch`."""
-        if text.strip() == "auto":
-            return cls()
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(steps?|s|seconds?|epochs?)\s*", text)
-        if match is None or float(match[1]) <= 0:
-            raise InvalidSetting(
-                f"{EVERY}: expected 'auto', or a positive number of steps, s or epochs such as "
-                f"'500 steps', '30 s' or '1 epoch'. Received: {text!r}."
-            )
-        unit = {"st": "steps", "ep": "epochs"}.get(match[2][:2], "s")
-        if unit != "s" and not float(match[1]).is_integer():
-            raise InvalidSetting(f"{EVERY}: expected a whole number of {unit}. Received: {text!r}.")
-        return cls(unit, float(match[1]))
 
 
 @dataclass(frozen=True)

@@ -54,17 +54,57 @@ CHECKPOINT_BYTES = MetricName(
     "perdure_checkpoint_bytes", "gauge", "Size of the last committed checkpoint."
 )
 CHECKPOINT_SENT = MetricName(
-    "perdure_checkpoint_sent_bytes_total", "counter", "Bytes of chunks sent to the store."
+    "perdure_checkpoint_sent_bytes_total", "counter", "Bytes of committed chunks sent to the store."
+)
+CHECKPOINT_DEDUPLICATED = MetricName(
+    "perdure_checkpoint_deduplicated_bytes_total",
+    "counter",
+    "Bytes of checkpoints that the store had already.",
 )
 CHECKPOINT_BLOCKED = MetricName(
     "perdure_checkpoint_blocked_seconds_total",
     "counter",
     "Seconds that the train loop waited for saves.",
 )
+CHECKPOINT_EXCESS = MetricName(
+    "perdure_checkpoint_excess_seconds_total",
+    "counter",
+    "Seconds that the steps right after a snapshot took longer than usual.",
+)
+CHECKPOINT_SLOWED = MetricName(
+    "perdure_checkpoint_slowed_seconds_total",
+    "counter",
+    "Seconds that further steps took longer than usual while a save was under way.",
+)
 CHECKPOINT_DURATION = MetricName(
     "perdure_checkpoint_duration_seconds",
     "gauge",
     "How long the last save took, in the background.",
+)
+CHECKPOINT_INTERVAL = MetricName(
+    "perdure_checkpoint_interval_seconds",
+    "gauge",
+    "Seconds from save to save and what decided them; absent where steps or epochs are counted.",
+    ("bound",),
+)
+STORE_REQUESTS = MetricName(
+    "perdure_checkpoint_requests_total",
+    "counter",
+    "Requests to the store by kind, those that failed included.",
+    ("kind",),
+)
+STORE_SENT = MetricName(
+    "perdure_checkpoint_store_sent_bytes_total",
+    "counter",
+    "Bytes that requests to the store carried, those that failed included.",
+)
+STORE_RECEIVED = MetricName(
+    "perdure_checkpoint_store_received_bytes_total", "counter", "Bytes received from the store."
+)
+STORE_PRICE = MetricName(
+    "perdure_checkpoint_price_total",
+    "counter",
+    "Price of the requests and of the bytes sent, in the currency of the prices that were set.",
 )
 UNCOMMITTED_SINCE = MetricName(
     "perdure_checkpoint_failing_since_timestamp_seconds",

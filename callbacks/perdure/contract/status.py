@@ -49,6 +49,18 @@ class Kind(StrEnum):
     MONITOR_MISSING = "MonitorMissing"
     GRACE_TOO_SHORT = "GraceTooShort"
     REQUEST_REFUSED = "RequestRefused"
+    SAVE_FAILED = "SaveFailed"
+
+
+class Leaving(StrEnum):
+    """What a trainer that is told to go does about its newest steps."""
+
+    FINISH_SAVE = "FinishSave"
+    SAVE_FRESH = "SaveFresh"
+    SAVE_HELD = "SaveHeld"
+    TRY_ANYWAY = "TryAnyway"
+    KEEP_COMMITTED = "KeepCommitted"
+    NOTHING_TO_SAVE = "NothingToSave"
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,22 @@ class Committed:
 
 
 @dataclass(frozen=True)
+class Departure:
+    """What was decided when the process was told to go, and what that rested on (seconds).
+
+    `grace_seconds` is None where nobody kills it. `left_seconds` were left of the grace, less a margin;
+    `expected_seconds` is what the decision was expected to take, at a rate of `bytes_per_second`, None
+    where none was measured.
+    """
+
+    decision: str
+    grace_seconds: float | None
+    left_seconds: float
+    expected_seconds: float
+    bytes_per_second: float | None = None
+
+
+@dataclass(frozen=True)
 class Ending:
     """How the process ended."""
 
@@ -93,7 +121,8 @@ class Status:
     """Where an attempt stands. Times are RFC 3339 UTC, durations seconds.
 
     `starts` counts the processes that have begun on this lineage, this one included, 0 before it has.
-    `grace_needed_seconds` is what it takes to lose no step. `request_obeyed` is the id of the newest
+    `grace_needed_seconds` is what it takes to lose no step whenever the notice comes: the step and the
+    save under way, one more save, and a margin for the exit. `request_obeyed` is the id of the newest
     request that was obeyed or refused.
     """
 
@@ -120,6 +149,7 @@ class Status:
     request_obeyed: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
+    departure: Departure | None = None
     ending: Ending | None = None
     schema: int = SCHEMA
 
@@ -236,7 +266,7 @@ def _status(document: dict[str, Any]) -> Status:
     values = _known(Status, document)
     values["metrics"] = tuple(Metric(**_known(Metric, m)) for m in values.get("metrics", ()))
     values["notices"] = tuple(Notice(**_known(Notice, n)) for n in values.get("notices", ()))
-    for name, cls in (("checkpoint", Committed), ("ending", Ending)):
+    for name, cls in (("checkpoint", Committed), ("departure", Departure), ("ending", Ending)):
         if values.get(name) is not None:
             values[name] = cls(**_known(cls, values[name]))
     return Status(**values)

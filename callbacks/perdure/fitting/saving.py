@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
 from perdure.attempt import Attempt
-from perdure.contract.status import Activity, Kind
+from perdure.board import say
+from perdure.contract.status import Activity, Departure, Kind, Leaving
+from perdure.departure import Situation, decide
+from perdure.fitting.pace import Pace
 from perdure.interval import Progress
 from perdure.lineage.records import RecordKind
 from perdure.lineage.writer import Snapshot
-
-EXPECTED_SAVE_SECONDS = 1.0
+from perdure.saver import TooSlow
 
 Capture = Callable[[RecordKind], Snapshot]
 
@@ -29,7 +32,9 @@ class Saves:
         self._capture = capture
         self._committed_before = step
         self._step = step
+        self._offered = 0
         self._held: Snapshot | None = None
+        self._pace = Pace()
         self._is_live = self._is_asked = False
 
     def go_live(self, at: Progress) -> None:
@@ -47,6 +52,8 @@ class Saves:
         self._saver.raise_if_fenced()
         if self._attempt.signals.is_set:
             self.leave()
+        self._pace.step(at.seconds, is_saving=self._saver.is_saving)
+        self._measure(at)
         if self._is_due(at):
             self._offer(self._capture(RecordKind.CHECKPOINT), at)
 
@@ -70,6 +77,7 @@ class Saves:
     def release(self) -> None:
         """The next epoch begins: its first step supersedes the state that is held."""
         self._held = None
+        self._pace.pause()
 
     def end_of_epoch(self, at: Progress, value: float | None, *, is_best: bool) -> None:
         """The epoch's value is known, so its checkpoint can be kept for it."""
@@ -80,13 +88,26 @@ class Saves:
         if self._is_due(at) or (is_best and self._saver.is_free):
             self._offer(_copy(self._held), at)
 
+    def _measure(self, at: Progress) -> None:
+        """What a save cost that has ended decides when the next one is due."""
+        if self._saver.is_saving or not self._saver.has_untold_cost:
+            return
+        self._saver.note_slowed(self._pace.take_lost_seconds())
+        cost = self._saver.take_cost()
+        news = self._schedule.measured(cost, at)
+        if news is not None:
+            say(
+                f"saves every {news.seconds:.0f} s from here on ({news.bound}): one takes "
+                f"{cost.training_seconds:.3f} s from training and {cost.duration:.1f} s in all, and sends "
+                f"{cost.sent_bytes / 1e6:.1f} MB in {cost.requests:.0f} requests"
+            )
+
     def _offer(self, snapshot: Snapshot, at: Progress) -> None:
         self._schedule.saved(at)
         self._is_asked = False
-        last = self._saver.last
-        if last is not None:
-            self._schedule.measure(blocked=snapshot.blocked_seconds, duration=last.seconds)
+        self._offered = snapshot.step
         self._saver.offer(snapshot)
+        self._pace.pause()
 
     def final(self, make: Callable[[], Snapshot]) -> None:
         """Commit the end of the fit; training is over, so it is waited for."""
@@ -102,51 +123,98 @@ class Saves:
             TrainerExit: always; Preempted or Stopped, unless the store cannot be reached.
         """
         self._attempt.signals.take()
+        fresh = Leaving.SAVE_FRESH if self._held is None else Leaving.SAVE_HELD
         with self._attempt.board.during(Activity.SAVING):
-            saved = self._save_before_leaving(self._attempt.signals.seconds_left(), self._held)
+            saved = self._save_before_leaving(self._attempt.signals.seconds_left(), fresh)
         raise self._attempt.signals.leaving(saved)
 
-    def _save_before_leaving(self, seconds: float, held: Snapshot | None) -> int | None:
-        """Finish the save under way, then save the newest state if it fits into what is left."""
+    def rescue(self, seconds: float) -> int | None:
+        """From the watcher's thread: save the state that is held, else let the save under way finish."""
+        return self._save_before_leaving(seconds, Leaving.SAVE_HELD if self._held else None)
+
+    def _save_before_leaving(self, seconds: float, can_save: Leaving | None) -> int | None:
+        """Finish the save under way, then save the newest state if it fits into what is left; what
+        fits is told from what is left when the time has come. Returns the step that is saved.
+        """
         deadline = time.monotonic() + seconds
-        self._saver.wait(seconds)
+        leaving = self._decide(seconds, can_save)
+        if self._saver.is_saving:
+            self._saver.wait(seconds)
+            if self.exists():
+                leaving = self._decide(deadline - time.monotonic(), can_save)
         self._saver.raise_if_fenced()
-        if not self.exists():
-            return None if self._step == self._committed_before else self._committed()
-        left = deadline - time.monotonic()
-        if self.seconds_to_save() > left and self._committed() > 0:
-            self._attempt.board.notice(
-                Kind.GRACE_TOO_SHORT,
-                f"a save takes {self.seconds_to_save():.1f} s and {left:.1f} s of the grace are left, so "
-                f"the steps after {self._committed()} are lost; set terminationGracePeriodSeconds higher",
+        if leaving in (Leaving.SAVE_FRESH, Leaving.SAVE_HELD, Leaving.TRY_ANYWAY):
+            self._try_to_save(deadline - time.monotonic())
+        if self.exists():
+            self._say_lost(seconds, can_save)
+        return None if self._step == self._committed_before else self._committed()
+
+    def _decide(self, left: float, can_save: Leaving | None) -> Leaving:
+        """Decide, and put on the board and into the log what was decided, once."""
+        is_unsaved, signals, board = self.exists(), self._attempt.signals, self._attempt.board
+        left = max(0.0, left)
+        decision = decide(
+            Situation(
+                left_seconds=left,
+                remaining_seconds=self._saver.remaining_seconds,
+                save_seconds=self._saver.seconds_to_save,
+                can_save=can_save if is_unsaved and not self._is_under_way() else None,
+                is_unsaved=is_unsaved,
+                must_try=self._committed() == 0 or signals.grace_seconds is None,
             )
-            return self._committed()
-        make = (
-            (lambda: self._capture(RecordKind.CHECKPOINT))
-            if held is None
-            else (lambda: _copy(held))
         )
-        return self._saver.save(make, left).committed.step
+        before = board.status().departure
+        if before is None or before.decision != decision.leaving:
+            rate, expected = self._saver.speed.bytes_per_second, decision.expected_seconds
+            numbers = (signals.grace_seconds, round(left, 3), round(expected, 3), rate)
+            board.set(departure=Departure(decision.leaving, *numbers))
+            say(f"{_SENTENCES[decision.leaving]} (expected {expected:.1f} s, left {left:.1f} s)")
+        return decision.leaving
+
+    def _is_under_way(self) -> bool:
+        """Whether the newest step is in the save under way."""
+        return self._saver.is_saving and self._offered == self._step
+
+    def _try_to_save(self, seconds: float) -> None:
+        """Save the newest state; what does not end in time is lost, and that is said by the caller."""
+        held = self._held
+        with contextlib.suppress(TooSlow):
+            self._saver.save(
+                lambda: self._capture(RecordKind.CHECKPOINT) if held is None else _copy(held),
+                seconds,
+            )
+
+    def _say_lost(self, seconds: float, can_save: Leaving | None) -> None:
+        why = f"a save takes {self._saver.seconds_to_save:.1f} s"
+        if can_save is None:
+            why = "the train step under way did not end"
+        self._attempt.board.notice(
+            Kind.GRACE_TOO_SHORT,
+            f"{why} and {seconds:.1f} s were left, so the steps after {self._committed()} are lost; set "
+            f"terminationGracePeriodSeconds higher",
+        )
 
     def exists(self) -> bool:
         """Whether steps were trained that are in no checkpoint."""
         return self._is_live and self._step > self._committed()
 
     def seconds_to_save(self) -> float:
-        """How long a save is expected to take: as long as the last one."""
-        last = self._saver.last
-        return last.seconds if last is not None else EXPECTED_SAVE_SECONDS
-
-    def rescue(self, seconds: float) -> int | None:
-        """From the watcher's thread: save the state that is held, else let the save under way finish."""
-        if self._held is not None or not self.exists():
-            return self._save_before_leaving(seconds, self._held)
-        self._saver.wait(seconds)
-        return self._committed()
+        """How long a save is expected to take."""
+        return self._saver.seconds_to_save
 
     def _committed(self) -> int:
         last = self._saver.last
         return max(self._committed_before, last.committed.step if last is not None else 0)
+
+
+_SENTENCES = {
+    Leaving.FINISH_SAVE: "the save under way is finished before the process goes",
+    Leaving.SAVE_FRESH: "the newest step is saved before the process goes",
+    Leaving.SAVE_HELD: "the epoch's last step is saved before the process goes",
+    Leaving.TRY_ANYWAY: "nothing is committed yet, so a save is tried before the process goes",
+    Leaving.KEEP_COMMITTED: "the process goes with what is committed",
+    Leaving.NOTHING_TO_SAVE: "everything is committed, and the process goes",
+}
 
 
 def _copy(snapshot: Snapshot) -> Snapshot:

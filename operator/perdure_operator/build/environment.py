@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 from perdure.contract import environment as names
+from perdure.contract.interval import Budget, Every
 from perdure_operator.model.base import parse_quantity
 from perdure_operator.model.checkpoint import Interval, IntervalMode, Keep
 from perdure_operator.model.containers import Resources
@@ -54,11 +55,23 @@ def lineage(job: TrainingJob) -> names.Job:
     return names.Job(job.metadata.namespace, job.metadata.name, job.spec.run)
 
 
-def every(interval: Interval) -> names.Every:
+def every(interval: Interval) -> Every:
     """How often to save, in the contract's words."""
     if interval.value is None:
-        return names.Every()
-    return names.Every(_UNITS[interval.mode], interval.value)
+        return Every(budget=budget(interval))
+    return Every(_UNITS[interval.mode], interval.value)
+
+
+def budget(interval: Interval) -> Budget:
+    """What saving may cost, in the contract's words; what is not given is the contract's default."""
+    percent, sent = interval.overhead_percent, interval.bytes_per_hour
+    given = {
+        "least_seconds": interval.min_seconds,
+        "overhead": percent / 100 if percent is not None else None,
+        "bytes_per_hour": math.ceil(parse_quantity(sent)) if sent is not None else None,
+        "requests_per_hour": interval.requests_per_hour,
+    }
+    return Budget(**{name: float(value) for name, value in given.items() if value is not None})
 
 
 def keep(policy: Keep) -> names.Keep:

@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
+from pydantic.alias_generators import to_snake
 
-from perdure_operator.model.base import ObjectName, Positive, Strict, Text
-from perdure_operator.model.rules import Rule, plain
+from perdure_operator.model.base import ObjectName, Positive, Quantity, Strict, Text, Whole
+from perdure_operator.model.rules import Rule, at_least, at_most, matches, plain
 
 _STORE = re.compile(
     r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?|file:///[^?#]*[^?#/][^?#]*", re.ASCII
@@ -38,6 +39,26 @@ class IntervalMode(StrEnum):
     EPOCHS = "Epochs"
 
 
+_SOME = matches(
+    r"[0.]*[1-9].*",
+    "expected a quantity above 0 such as '100Gi'. Received: {}.",
+    "string(self)",
+)
+
+
+def _only_with_auto(field: str) -> Rule:
+    """A field of the budget, which bounds what Auto decides and nothing else."""
+    attribute = to_snake(field)
+    return Rule(
+        holds=lambda it: getattr(it, attribute) is None or it.mode is IntervalMode.AUTO,
+        cel=f"!has(self.{field}) || !has(self.mode) || self.mode == 'Auto'",
+        sentence="expected nothing with mode {}: the budget is what Auto keeps to. Leave it out.",
+        received=lambda it: str(it.mode),
+        received_cel="self.mode",
+        field=field,
+    )
+
+
 class Interval(Strict):
     """How often a checkpoint is made."""
 
@@ -59,12 +80,24 @@ class Interval(Strict):
             received_cel="self.mode.lowerAscii()",
             field="value",
         ),
+        *map(
+            _only_with_auto,
+            ("minSeconds", "overheadPercent", "bytesPerHour", "requestsPerHour"),
+        ),
     )
 
     mode: Annotated[IntervalMode, Field(strict=False)] = IntervalMode.AUTO
     """Auto weighs the cost of saving against interruptions; the others count with `value`."""
     value: Positive | None = None
     """After how many steps, seconds or epochs; not together with Auto."""
+    min_seconds: Positive | None = None
+    """Auto saves no more often than this. Default: 60."""
+    overhead_percent: Annotated[Whole, at_least(1), at_most(100)] | None = None
+    """Auto takes no greater share of the training time. Default: 1."""
+    bytes_per_hour: Annotated[Quantity, _SOME] | None = None
+    """Auto sends no more bytes on average, such as 100Gi, the default."""
+    requests_per_hour: Positive | None = None
+    """Auto makes no more requests to the store on average. Default: 10000."""
 
 
 class Best(Strict):

@@ -39,7 +39,7 @@ from perdure_operator.model.scheduling import Affinity, Toleration, TopologySpre
 from perdure_operator.model.sources import ObjectReference
 from perdure_operator.model.volumes import Volume, VolumeMount
 
-_SETTABLE = {environment.SSE, environment.STORE_DEADLINE}
+_SETTABLE = {environment.PRICES, environment.SSE, environment.STORE_DEADLINE}
 _CURES = dict.fromkeys(environment.ALL - _SETTABLE, "Leave it out: each attempt is given its own")
 _CURES |= {
     environment.STORE: "Set spec.checkpoint.store instead",

@@ -21,6 +21,9 @@ OUTSIDE = [path for path in (*LIBRARY, *OPERATOR) if CONTRACT not in path.parent
 A_SETTING = r"PERDURE_(?!OPERATOR_)[A-Z_]+"  # the operator's own settings are no trainer's business
 A_NAME = re.compile(rf"{A_SETTING}|perdure\.dev(/.*)?|perdure_(train|checkpoint)s?_[a-z_]+")
 
+OF_THE_USER = {environment.PRICES, environment.SSE, environment.STORE_DEADLINE}
+"""What a manifest may set in spec.env."""
+
 
 def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
@@ -101,15 +104,10 @@ def test_the_runner_gives_what_the_library_reads():
         }
     )
     given = set(trainer_environment(job, Attempt(1, "file:///state")))
-    theirs = {environment.SSE, environment.STORE_DEADLINE}
-    theirs |= {environment.TRAINER, environment.REQUEST_FILE}
-    assert given == environment.ALL - theirs
+    assert given == environment.ALL - OF_THE_USER - {environment.TRAINER, environment.REQUEST_FILE}
 
 
-@pytest.mark.parametrize(
-    "name",
-    sorted(environment.ALL - {environment.SSE, environment.STORE_DEADLINE, environment.TRAINER}),
-)
+@pytest.mark.parametrize("name", sorted(environment.ALL - OF_THE_USER - {environment.TRAINER}))
 def test_a_manifest_may_not_set_what_the_runner_sets(name):
     document = {
         "apiVersion": labels.API_VERSION,

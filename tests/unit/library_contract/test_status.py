@@ -12,8 +12,10 @@ from perdure.contract.status import (
     TERMINATION_MESSAGE_LIMIT,
     Activity,
     Committed,
+    Departure,
     Ending,
     Kind,
+    Leaving,
     Metric,
     Notice,
     Status,
@@ -44,6 +46,7 @@ FULL = Status(
     request_obeyed="5",
     seconds={"Training": 12.5, "a_key_that_is_no_field": 1.0},
     notices=(Notice(Kind.DATA_CHANGED, "the data is another"),),
+    departure=Departure(Leaving.SAVE_FRESH, 30.0, 27.5, 3.25, 1e8),
     ending=Ending(ExitCode.RESUME, Reason.PREEMPTED, "told to go", "cd" * 20),
 )
 LONG = {"ascii": "x", "umlaut": "ü", "emoji": "😀", "quote": '"', "control": "\x00"}
@@ -87,7 +90,12 @@ def test_document_is_strict_json():
 def test_keys_of_a_newer_writer_are_passed_over():
     document = json.loads(FULL.to_json())
     document["newField"] = {"a": [1]}
-    for part in (document["checkpoint"], document["ending"], document["metrics"][0]):
+    for part in (
+        document["checkpoint"],
+        document["departure"],
+        document["ending"],
+        document["metrics"][0],
+    ):
         part["newField"] = 1
     document["notices"][0]["newField"] = 1
     assert Status.from_json(json.dumps(document)) == FULL
@@ -182,6 +190,8 @@ def test_long_message_of_a_status_without_ending_fits():
         ("seconds", [1]),
         ("checkpoint", {"record": "1", "step": 1, "time": "", "bytes": 1, "digest": ""}),
         ("ending", {"code": "0", "reason": "Finished"}),
+        ("departure", {"decision": "SaveFresh", "leftSeconds": "1"}),
+        ("departure", "SaveFresh"),
         ("metrics", [{"name": "loss", "value": 1}]),
     ],
 )

@@ -5,15 +5,9 @@ from __future__ import annotations
 import pytest
 
 from perdure.contract import environment as env
-from perdure.contract.environment import (
-    Encryption,
-    Every,
-    InvalidSetting,
-    Job,
-    Keep,
-    number,
-    whole_number,
-)
+from perdure.contract.environment import Encryption, InvalidSetting, Job, Keep, number, whole_number
+from perdure.contract.interval import Budget, Every
+from perdure.contract.prices import Prices
 
 
 @pytest.mark.parametrize(
@@ -97,6 +91,71 @@ def test_keep_refuses(text):
     with pytest.raises(InvalidSetting, match=r"^PERDURE_KEEP: expected .* Received: ") as refusal:
         Keep.parse(text)
     assert repr(text) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("min=300 s", Budget(least_seconds=300)),
+        ("min=0.5 s", Budget(least_seconds=0.5)),
+        ("overhead=0.7 %", Budget(overhead=0.7 / 100)),
+        ("overhead=29 %", Budget(overhead=0.29)),
+        ("bytes=1024/h", Budget(bytes_per_hour=1024)),
+        ("requests=12/h", Budget(requests_per_hour=12)),
+        ("min=1 s,overhead=100 %,bytes=7/h,requests=0.5/h", Budget(1, 1.0, 7, 0.5)),
+        ("min=1 s,requests=3/h", Budget(1, requests_per_hour=3)),
+    ],
+)
+def test_a_budget_says_what_it_parses(text, budget):
+    assert Every.parse(f"auto,{text}") == Every(budget=budget)
+    assert str(Every(budget=budget)) == f"auto,{text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_per_hour"),
+    [("3Ki", 3072), ("2Mi", 2 << 20), ("1.5Gi", 3 << 29), ("1Ti", 1 << 40)],
+)
+def test_bytes_of_a_budget_have_units(text, bytes_per_hour):
+    assert Every.parse(f"auto,bytes={text}/h").budget == Budget(bytes_per_hour=bytes_per_hour)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["auto,", "auto,,min=1 s", "auto, min=1 s", "auto,min=0 s", "auto,min=60", "auto,min=60 s,",
+     "auto,overhead=101 %", "auto,overhead=0 %", "auto,bytes=1G/h", "auto,bytes=1Gi", "auto,requests=-1/h",
+     "auto,requests=5/h,min=1 s", "auto,min=1 s,min=1 s", "auto;min=1 s", f"auto,requests={'9' * 400}/h",
+     "10 steps,min=1 s"],
+)  # fmt: skip
+def test_a_budget_that_is_none_is_refused(text):
+    with pytest.raises(InvalidSetting, match=r"^PERDURE_EVERY: expected .* Received: ") as refusal:
+        Every.parse(text)
+    assert repr(text) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "prices"),
+    [
+        ("write=0.005,read=0.0004,sent=0.02", Prices(0.005, 0.0004, 0.02)),
+        ("write=5", Prices(write=5)),
+        ("read=1,sent=0", Prices(read=1)),
+    ],
+)
+def test_prices(text, prices):
+    assert Prices.parse(text) == prices
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0.005", "write=", "write=-1", "sent=1,write=1", "write=1;read=1", "write=1,", "put=1"],
+)
+def test_prices_refuse(text):
+    with pytest.raises(InvalidSetting, match=r"^PERDURE_PRICES: expected .* Received: "):
+        Prices.parse(text)
+
+
+def test_a_price_is_of_requests_and_bytes():
+    requests = {"write": 2000, "list": 1000, "read": 500, "delete": 10**9}
+    assert Prices(write=2, read=4, sent=8).of(requests, 3 * 2**29) == 3 * 2 + 0.5 * 4 + 1.5 * 8
 
 
 @pytest.mark.parametrize("text", ["default/digits/1", "a.b/c_d/E-9", "0/0/0"])

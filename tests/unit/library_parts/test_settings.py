@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from perdure.contract.environment import Every, InvalidSetting, Job, Keep
+from perdure.contract.environment import InvalidSetting, Job, Keep
+from perdure.contract.interval import Budget, Every
+from perdure.contract.prices import Prices
 from perdure.settings import Settings
 
 
@@ -27,6 +29,7 @@ def test_defaults(tmp_path):
         attempt=1,
         every=Every(),
         keep=Keep(3),
+        prices=None,
         grace_seconds=30.0,
         store_deadline_seconds=300.0,
         metrics_port=9464,
@@ -46,6 +49,8 @@ def test_defaults(tmp_path):
         ("PERDURE_ATTEMPT", "4", "attempt", 4),
         ("PERDURE_ATTEMPT", "4", "managed", True),
         ("PERDURE_EVERY", "500 steps", "every", Every("steps", 500)),
+        ("PERDURE_EVERY", "auto,min=5 s", "every", Every(budget=Budget(least_seconds=5))),
+        ("PERDURE_PRICES", "write=5,sent=1", "prices", Prices(write=5, sent=1)),
         ("PERDURE_KEEP", "last=1,best=loss:max", "keep", Keep(1, "loss", "max")),
         ("PERDURE_GRACE", "0", "grace_seconds", 0.0),
         ("PERDURE_STORE_DEADLINE", "2.5", "store_deadline_seconds", 2.5),
@@ -70,7 +75,7 @@ def test_setting(name, text, field, value):
 
 @pytest.mark.parametrize(
     "name",
-    ["STORE", "JOB", "EVERY", "KEEP", "GRACE", "STORE_DEADLINE", "METRICS_PORT", "TERMINATION_LOG",
+    ["STORE", "JOB", "EVERY", "KEEP", "PRICES", "GRACE", "STORE_DEADLINE", "METRICS_PORT", "TERMINATION_LOG",
      "CONTINUE", "CALLBACKS"],
 )  # fmt: skip
 def test_empty_is_unset(name):
@@ -85,7 +90,9 @@ def test_empty_is_unset(name):
         ("PERDURE_ATTEMPT", "1.5"),
         ("PERDURE_ATTEMPT", "first"),
         ("PERDURE_EVERY", "sometimes"),
+        ("PERDURE_EVERY", "auto,min=0 s"),
         ("PERDURE_KEEP", "all"),
+        ("PERDURE_PRICES", "free"),
         ("PERDURE_GRACE", "-1"),
         ("PERDURE_GRACE", "inf"),
         ("PERDURE_STORE_DEADLINE", "5 min"),

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from perdure.contract import environment as names
-from perdure.contract.environment import Every, Keep
+from perdure.contract.environment import Keep
+from perdure.contract.interval import Budget, Every
 from perdure_operator.build import Attempt, expand, trainer_environment
 from perdure_operator.build.environment import seed, threads
 from perdure_operator.model import TrainingJob
@@ -51,6 +52,7 @@ def test_every_variable_is_one_of_the_contract():
     given = environment(**{"continue": True, "callbacks": [{"name": "TerminateOnNaN"}]})
     assert set(given) == names.ALL - {
         names.SSE,
+        names.PRICES,
         names.STORE_DEADLINE,
         names.TRAINER,
         names.REQUEST_FILE,
@@ -64,6 +66,12 @@ def test_every_variable_is_one_of_the_contract():
         ({"mode": "Steps", "value": 500}, Every("steps", 500)),
         ({"mode": "Seconds", "value": 30}, Every("s", 30)),
         ({"mode": "Epochs", "value": 1}, Every("epochs", 1)),
+        ({"minSeconds": 300}, Every(budget=Budget(least_seconds=300))),
+        ({"mode": "Auto", "overheadPercent": 7}, Every(budget=Budget(overhead=0.07))),
+        ({"bytesPerHour": "1.5Gi"}, Every(budget=Budget(bytes_per_hour=1.5 * 2**30))),
+        ({"bytesPerHour": 1000}, Every(budget=Budget(bytes_per_hour=1000))),
+        ({"bytesPerHour": "1500m"}, Every(budget=Budget(bytes_per_hour=2))),
+        ({"requestsPerHour": 50}, Every(budget=Budget(requests_per_hour=50))),
     ],
 )
 def test_interval_is_what_the_library_parses(interval, every):
