@@ -7,6 +7,7 @@ import importlib.metadata
 import click
 
 from perdure.cli.ls import ls
+from perdure.cli.prune import prune
 from perdure.cli.results import results
 from perdure.cli.show import show
 from perdure.cli.verify import verify
@@ -43,5 +44,5 @@ def checkpoints() -> None:
     """What a job has saved."""
 
 
-for _command in (ls, show, verify, results):
+for _command in (ls, show, verify, prune, results):
     checkpoints.add_command(_command)

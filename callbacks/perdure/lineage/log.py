@@ -34,6 +34,15 @@ class Log:
         self._last = 0
         self._lock = threading.Lock()  # records are appended while others are being deleted
 
+    @property
+    def newest(self) -> int:
+        """The number of the newest record when the log was read or appended to, 0 without one."""
+        return self._last
+
+    def is_newest(self, number: int) -> bool:
+        """Whether record `number` is the newest in the store now."""
+        return self._numbers()[-1] == number
+
     def key(self, number: int) -> str:
         """The key of record `number`."""
         return f"{self.prefix}/log/{number:08d}.json"

@@ -61,7 +61,7 @@ class _Kept:
     chunks: frozenset[str]
 
 
-def _row(number: int, checkpoint: Checkpoint) -> Row:
+def row_of(number: int, checkpoint: Checkpoint) -> Row:
     """What retention sees of a checkpoint."""
     time = datetime.fromisoformat(checkpoint.time).timestamp()
     return Row(number, checkpoint.step, time, checkpoint.value)
@@ -85,7 +85,7 @@ class CheckpointWriter:
     def adopt(self, number: int, checkpoint: Checkpoint, *, is_final: bool) -> None:
         """Rely on a checkpoint that is in the log: its chunks stay."""
         names = frozenset(chunk.name for chunk in checkpoint.chunks())
-        kept = _Kept(checkpoint.cursor, _row(number, checkpoint), names)
+        kept = _Kept(checkpoint.cursor, row_of(number, checkpoint), names)
         (self._finals if is_final else self._checkpoints)[number] = kept
         self._stored |= names
 
@@ -187,7 +187,7 @@ class CheckpointWriter:
         """Checkpoints that are not wanted once `new` is there."""
         rows = [kept.row for _, kept in sorted(self._checkpoints.items())]
         if new is not None:
-            rows.append(_row(rows[-1].number + 1 if rows else 1, replace(new, time=now())))
+            rows.append(row_of(rows[-1].number + 1 if rows else 1, replace(new, time=now())))
         return to_drop(rows, self._keep) & self._checkpoints.keys()
 
     def _settled(self, newest: Cursor, drop: set[int]) -> set[int]:
