@@ -14,7 +14,7 @@ import yaml
 from perdure.contract import environment
 from perdure.contract.exits import ExitCode, Reason
 from perdure.contract.labels import API_VERSION, KIND
-from perdure.contract.status import Activity, Kind
+from perdure.contract.status import Activity, Kind, Leaving
 from perdure_operator.cli import run
 from perdure_operator.decide.conditions import Type
 
@@ -70,7 +70,7 @@ def reasons_of_the_operator() -> set[str]:
 
 def test_notices_in_the_documents_exist():
     others = {"PyDataset", "SystemExit", "Recreate"}
-    said = {str(word) for words in (Kind, Reason, Activity, Type) for word in words}
+    said = {str(word) for words in (Kind, Reason, Activity, Leaving, Type) for word in words}
     known = said | others | reasons_of_the_operator()
     assert set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)*)`", README + GUIDE)) <= known
 

@@ -49,6 +49,7 @@ def read_pod(raw: dict[str, Any], *, ours: bool, now: float) -> Pod:
         exit=ended,
         gone_without_exit=_is_gone(status, delete_by, now),
         problem=pod_problem(raw, now),
+        grace_seconds=raw["spec"].get("terminationGracePeriodSeconds"),
         image=trainer_of(raw["spec"]["containers"]).get("image"),
         image_id=container.get("imageID") or None,
         request=metadata.get("annotations", {}).get(requests.ANNOTATION),

@@ -35,9 +35,9 @@ class Pod:
     """A trainer's pod. Times are seconds since the epoch.
 
     `delete_by` is when its grace ends, where it is being deleted. `disrupted` means that somebody
-    outside took it away. `image` is what its spec asks for, `image_id` what the node made of it.
-    `report` is the trainer's newest answer, given at the time `reported_at`;
-    since `silent_since` it has given none.
+    outside took it away. `grace_seconds` is what it was made with. `image` is what its spec asks for,
+    `image_id` what the node made of it. `report` is the trainer's newest answer, given at the time
+    `reported_at`; since `silent_since` it has given none.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Pod:
     exit: Exit | None = None
     gone_without_exit: bool = False
     problem: Problem | None = None
+    grace_seconds: int | None = None
     image: str | None = None
     image_id: str | None = None
     request: str | None = None

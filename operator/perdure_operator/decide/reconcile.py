@@ -17,6 +17,7 @@ from perdure_operator.decide.conditions import accepted
 from perdure_operator.decide.count import count_end
 from perdure_operator.decide.deadline import seconds_left
 from perdure_operator.decide.ended import end_of_attempt
+from perdure_operator.decide.grace import grace_for_next
 from perdure_operator.decide.housekeeping import keep_house
 from perdure_operator.decide.live import follow
 from perdure_operator.decide.look import Look
@@ -143,7 +144,9 @@ def _start(look: Look) -> Plan:
         attempt,
         _image(look),
         look.store,
-        look.spec.termination_grace_period_seconds,
+        grace_for_next(
+            look.spec.termination_grace_period_seconds, look.status.grace_needed_seconds
+        ),
         understood(look.seen.request),
     )
     return Plan(started(look, attempt, look.spec.run, look.now), (start,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from perdure.contract import status as trainer
 from perdure_operator.model.status import (
     Checkpoint,
@@ -34,6 +36,8 @@ def reported(
         ]
         or status.metrics,
     }
+    if report.grace_needed_seconds is not None:
+        update["grace_needed_seconds"] = math.ceil(report.grace_needed_seconds)
     newest = checkpoint(report, store)
     if newest and (status.checkpoint is None or newest.record >= status.checkpoint.record):
         update["checkpoint"] = newest

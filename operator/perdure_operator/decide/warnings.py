@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from perdure.contract.status import Status
 from perdure_operator.decide.conditions import Type, warned
+from perdure_operator.decide.grace import grace_for_next
 from perdure_operator.decide.look import Look
 from perdure_operator.decide.observed import Pod, Problem
 from perdure_operator.decide.request import refused
@@ -83,13 +84,19 @@ def _signals_swallowed(look: Look, report: Status) -> Problem | None:
 
 
 def _grace_too_short(look: Look, report: Status) -> Problem | None:
-    needed, given = report.grace_needed_seconds, look.spec.termination_grace_period_seconds
-    if needed is None or needed <= given:
+    """Of the pod that runs, whose grace cannot be changed any more."""
+    asked = look.spec.termination_grace_period_seconds
+    pod = look.seen.pod_of(look.seen.attempt)
+    given = (pod.grace_seconds if pod else None) or asked
+    if report.grace_needed_seconds is None or report.grace_needed_seconds <= given:
         return None
+    needed = math.ceil(report.grace_needed_seconds)
+    comes = grace_for_next(asked, needed)
     return Problem(
         "SaveTakesLonger",
-        f"spec.terminationGracePeriodSeconds: expected at least {math.ceil(needed)}, which a save "
-        f"takes. Received: {given}.",
+        f"to lose no step a trainer that is told to go needs up to {needed} s, and this one has {given} s. "
+        f"The next attempt is given {comes} s; spec.terminationGracePeriodSeconds: expected at least "
+        f"{needed} for all of them. Received: {asked}.",
     )
 
 

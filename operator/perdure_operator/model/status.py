@@ -202,6 +202,8 @@ class JobStatus(Reported):
     """How far the training is, by the trainer's last report."""
     checkpoint: Checkpoint | None = None
     """The last committed checkpoint."""
+    grace_needed_seconds: int | None = None
+    """How much grace the trainer needs to lose no step, by its last report; the next attempt has it."""
     metrics: list[MetricValue] = []
     """Newest values of the training log."""
     goodput: Goodput | None = None

@@ -41,6 +41,18 @@ def with_warning(status, kind):
         ),
         pytest.param({"report": said(grace_needed_seconds=30.0)}, {}, {}, id="a save fits"),
         pytest.param(
+            {"report": said(grace_needed_seconds=90.0), "grace_seconds": 90},
+            {},
+            {},
+            id="a save fits into the grace that was raised",
+        ),
+        pytest.param(
+            {"report": said(grace_needed_seconds=40.0), "grace_seconds": 30},
+            {"terminationGracePeriodSeconds": 60},
+            {"GraceTooShort": "SaveTakesLonger"},
+            id="a pod that was made before the spec was changed",
+        ),
+        pytest.param(
             {}, {"ignored": ("a.", "b.")}, {"FieldsIgnored": "UnknownFields"}, id="fields"
         ),
         pytest.param({}, {"request": "?"}, {"RequestRefused": "NotUnderstood"}, id="request"),
@@ -82,7 +94,9 @@ def test_no_progress(times, is_said):
 def test_the_cure_of_a_short_grace_is_a_number_that_is_enough():
     slow = pod(running=True, report=said(grace_needed_seconds=30.1))
     status = plan(job(), slow, status=RUNNING).status
-    assert "at least 31" in status.condition("GraceTooShort").message
+    message = status.condition("GraceTooShort").message
+    assert "this one has 30 s. The next attempt is given 31 s" in message
+    assert "at least 31" in message
 
 
 def test_conditions_keep_their_order():
