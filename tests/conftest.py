@@ -18,6 +18,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--store", choices=["file", "s3"], default="file", help="where they save")
     parser.addoption("--evictions", type=int, default=10, help="evictions of one job on a cluster")
     parser.addoption("--walks", type=int, default=20, help="random walks of the reconcile")
+    parser.addoption("--kills", type=int, default=6, help="requests to be killed at, 0 for each")
+    parser.addoption("--faults", type=int, default=25, help="saves under random faults")
+    parser.addoption("--orders", type=int, default=60, help="orders of requests, 0 for all")
     parser.addoption("--places", type=int, default=4, help="where the operator is killed")
 
 

@@ -110,6 +110,9 @@ class Log:
         Start records are never deleted, so the number after an older writer's last one stays taken.
         Numbers of checkpoints that were dropped are free again: one that was claimed by a listing
         that had grown old meanwhile is not the newest, and is given up.
+
+        Raises:
+            WriterFenced: yet another process has claimed at the same time, and goes on.
         """
         while True:
             self.refresh(on_damage)
@@ -118,17 +121,23 @@ class Log:
                 record = self.append(RecordKind.START, body_after(self.index))
             except WriterFenced:
                 continue
-            if self._is_followed(record.number):
+            if self._was_newest(record.number):
                 return record
             self.write_store.delete(self.key(record.number))
 
-    def _is_followed(self, number: int) -> bool:
-        """Whether our start `number` is the newest record, or those after it were written knowing it."""
+    def _was_newest(self, number: int) -> bool:
+        """Whether our start `number` was the newest record when it was created.
+
+        Who has written on with an older start has not seen ours. A newer start may have or not; its
+        process goes on either way, and ours stays where it is: it may keep an older writer out.
+        """
         newest = self._numbers()[-1]
         if newest == number:
             return True
         record = self._present(newest)
-        return record is not None and (record.index.start or 0) >= number
+        if record is not None and (record.index.start or 0) < number:
+            return False
+        raise WriterFenced(f"{self.prefix} was claimed by another process just after this one")
 
     def append(self, kind: RecordKind, body: dict[str, Any], *, drop: Iterable[int] = ()) -> Record:
         """Append a record; its index leaves out the records `drop`, which may be deleted then.

@@ -179,6 +179,18 @@ def test_a_save_after_a_misplaced_claim_is_not_lost(store, disturbed):
     assert numbers(store) == [1, 4, 5, 6]
 
 
+def test_a_misplaced_claim_is_not_taken_for_good_because_of_a_newer_one(store, disturbed):
+    """It names checkpoints that are gone, and the newer one does not know of it: both would go on."""
+    older = claimed(store)
+    older.append(CHECKPOINT, {})
+    disturbed.before["create"] = once(lambda _key: [drop(older, n) for n in (2, 3)])
+    newest: list[Log] = []
+    disturbed.after["create"] = once(lambda _key: newest.append(claimed(store)))
+    with pytest.raises(WriterFenced, match="team/digits/1 was claimed by another process"):
+        Log(disturbed, PREFIX).claim(empty, unexpected, Index.unfinished)
+    assert newest[0].append(CHECKPOINT, {}).number == 6
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"{}"], ids=["empty", "half", "another document"])
 def test_a_damaged_newest_record_keeps_its_number(store, content):
     log = claimed(store)
