@@ -6,6 +6,7 @@ child is a process like any other: it runs a script as `__main__` and dies of si
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -24,11 +25,11 @@ HOST_VARIABLES = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", **FLA
 
 
 class Nursery:
-    """Forks processes that have Keras imported already, one at a time."""
+    """Forks processes that have `modules` imported already, one at a time."""
 
-    def __init__(self, **environ: str) -> None:
+    def __init__(self, *modules: str, **environ: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, __file__, *(modules or ("keras", "tensorflow"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **HOST_VARIABLES, **environ},
@@ -66,9 +67,8 @@ class Nursery:
 
 
 def _nursery() -> None:
-    import keras  # noqa: F401
-    import tensorflow  # noqa: F401
-
+    for module in sys.argv[1:]:
+        importlib.import_module(module)
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         arguments, environ, folder, log = json.loads(line)

@@ -1,0 +1,111 @@
+"""A process is killed at each of its requests, before the server hears of it and after it has obeyed.
+
+`--kills N` kills at N requests of each kind of run, drawn by a seed, `--kills 0` at all of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from s3_faults import Fault, Refuse, Request
+from s3_proxy import S3Proxy
+
+pytestmark = pytest.mark.slow
+SEED = 5
+NOT_HEARD = Refuse(503, "ServiceUnavailable")
+QUIET_SECONDS = 10.0
+
+
+class Killer:
+    """Kills a process when the proxy sees its request `number`, counted from 1."""
+
+    def __init__(self, proxy: S3Proxy, number: int, *, is_obeyed: bool) -> None:
+        self._number = number
+        self._is_obeyed = is_obeyed
+        self._process = threading.Event()
+        self._pid = 0
+        self._lock = threading.Lock()
+        self._seen = itertools.count(1)
+        self._chosen: Request | None = None
+        self.under_way = 0
+        proxy.on_request, proxy.on_answer = self._on_request, self._on_answer
+
+    def aim(self, pid: int) -> None:
+        """At this process, whose requests wait for it."""
+        self._pid = pid
+        self._process.set()
+
+    @property
+    def has_killed(self) -> bool:
+        """Whether the process has made so many requests."""
+        return self._chosen is not None
+
+    @property
+    def what(self) -> str:
+        """The request at which it was killed, in words."""
+        assert self._chosen is not None
+        where = self._chosen.key or self._chosen.query.get("prefix", "")
+        return f"{self._chosen.kind} {'record' if '/log/' in where else 'chunk'}"
+
+    def _on_request(self, request: Request) -> Fault | None:
+        self._process.wait()
+        with self._lock:
+            if next(self._seen) != self._number:
+                self.under_way += 1
+                return None
+            self._chosen = request
+        if self._is_obeyed:
+            self.under_way += 1
+            return None
+        os.kill(self._pid, signal.SIGKILL)
+        return NOT_HEARD
+
+    def _on_answer(self, request: Request, _status: int) -> None:
+        if request is self._chosen:
+            os.kill(self._pid, signal.SIGKILL)
+        with self._lock:
+            self.under_way -= 1
+
+    def wait_until_quiet(self) -> None:
+        """Until the server has answered what other threads of the dead process had asked."""
+        deadline = time.monotonic() + QUIET_SECONDS
+        while self.under_way and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert self.under_way == 0, "a request is still under way"
+
+
+def places(most: int) -> Iterator[int]:
+    """The numbers of the requests at which to kill: 1, 2, ..., or `most` of them."""
+    if most == 0:
+        yield from itertools.count(1)
+        return
+    yield from sorted(random.Random(SEED).sample(range(1, 60), most))
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("is_obeyed", [False, True], ids=["before", "after"])
+def test_a_kill_at_any_request_of_a_run(bench, request, is_obeyed):
+    """Each run takes over from the one before: claims, reads, saves four times, deletes."""
+    most, killed, newest = int(request.config.getoption("--kills")), [], 0
+    for number in places(most):
+        killer = Killer(bench.proxy, number, is_obeyed=is_obeyed)
+        killer.aim(bench.start())
+        code = bench.nursery.wait()
+        killer.wait_until_quiet()
+        newest = bench.check(max(newest, bench.committed()))
+        bench.go_on()
+        if not killer.has_killed:
+            assert code == 0, bench.log.read_text()
+            break
+        assert code == -signal.SIGKILL, bench.log.read_text()
+        killed.append(killer.what)
+    counts = {kind: killed.count(kind) for kind in sorted({*killed})}
+    print(f"\n{len(killed)} kills at each of these requests: {counts}")
+    assert len(killed) == most or (most == 0 and len(killed) > 30)
