@@ -79,13 +79,23 @@ class LoseAnswer:
 
 
 @dataclass(frozen=True)
+class Ignore:
+    """The server does as if the request did not have the header `name`, as one that does not know it.
+
+    For servers that check no signatures: such a header is signed.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Delay:
     """The request is passed on after `seconds`."""
 
     seconds: float
 
 
-Fault = Refuse | Cut | Stall | Truncate | Shorten | Flip | WrongETag | LoseAnswer | Delay
+Fault = Refuse | Cut | Stall | Truncate | Shorten | Flip | WrongETag | LoseAnswer | Ignore | Delay
 OnRequest = Callable[[Request], Fault | None]
 
 SLOW_DOWN = Refuse(503, "SlowDown", "Please reduce your request rate.")

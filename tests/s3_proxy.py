@@ -31,6 +31,7 @@ from s3_faults import (
     Delay,
     Fault,
     Flip,
+    Ignore,
     LoseAnswer,
     OnRequest,
     Refuse,
@@ -157,6 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             case Stall("request"):
                 self._stall(fault.seconds)
+            case Ignore():
+                del self.headers[fault.name]
             case Delay():
                 self.server.proxy.closing.wait(fault.seconds)
             case Cut("request"):

@@ -46,7 +46,8 @@ _CURES = {
 }
 _OLD_SERVER = (
     "If the server does not know today's checksums, set "
-    "AWS_REQUEST_CHECKSUM_CALCULATION=when_required."
+    "AWS_REQUEST_CHECKSUM_CALCULATION=when_required; If-None-Match and what PERDURE_SSE asks for it "
+    "has to know."
 )
 
 

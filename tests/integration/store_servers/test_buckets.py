@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from s3_faults import Fault, Ignore, OnRequest, Refuse, Request
+from s3_proxy import S3Proxy
 from s3_server import S3, S3Server
 
 from perdure.store import Store, Timeouts, Unusable, check, open_store
@@ -117,3 +119,39 @@ def test_a_prefix_that_leaves_no_room_for_keys_is_refused(s3: S3, s3_store: Stor
     assert store.get("a") == b"content"
     with pytest.raises(Unusable, match=r"at most 1024 bytes.*Use a shorter prefix"):
         store.put("k" * 250, b"")
+
+
+def does_not_know(header: str) -> OnRequest:
+    """A server that refuses what has a header that it does not know."""
+
+    def on_request(request: Request) -> Fault | None:
+        known = not any(name.startswith(header) for name in request.headers)
+        return None if known else Refuse(501, "NotImplemented", "A header is not implemented.")
+
+    return on_request
+
+
+def test_a_server_that_does_not_know_checksums_is_used_without(
+    versitygw: S3Server, open_s3: OpenS3
+) -> None:
+    with S3Proxy(versitygw.port, does_not_know("x-amz-checksum")) as proxy:
+        bucket = versitygw.make_bucket()
+        with pytest.raises(Unusable, match="set AWS_REQUEST_CHECKSUM_CALCULATION=when_required"):
+            check(open_s3(bucket, proxy.url), "probe")
+        old = open_s3(bucket, proxy.url, AWS_REQUEST_CHECKSUM_CALCULATION="when_required")
+        assert check(old, "probe").honours_condition
+
+
+def test_a_server_that_refuses_conditions_is_refused(versitygw: S3Server, open_s3: OpenS3) -> None:
+    with S3Proxy(versitygw.port, does_not_know("if-none-match")) as proxy:
+        store = open_s3(versitygw.make_bucket(), proxy.url)
+        with pytest.raises(Unusable, match=r"NotImplemented.*If-None-Match"):
+            check(store, "probe")
+        assert store.list("") == {}
+
+
+def test_a_server_that_ignores_conditions_is_found(moto_server: S3Server, open_s3: OpenS3) -> None:
+    with S3Proxy(moto_server.port, lambda _request: Ignore("If-None-Match")) as proxy:
+        store = open_s3(moto_server.make_bucket(), proxy.url)
+        assert not check(store, "probe").honours_condition
+        assert store.list("") == {}

@@ -118,4 +118,4 @@ def test_a_mistake_in_the_program_is_not_hidden() -> None:
 
 def test_long_answers_are_cut() -> None:
     text = f"status code: 400 Bad Request: <Code>Odd</Code><Message>{'word ' * 1000}</Message>"
-    assert len(str(store_error(obstore.GenericError(text), "to write it", "a"))) < 500
+    assert len(str(store_error(obstore.GenericError(text), "to write it", "a"))) < 600
