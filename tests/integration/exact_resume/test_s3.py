@@ -70,4 +70,4 @@ def test_a_store_that_goes_away_later(
     ended = job.wait()
     server.stop()
     assert ended.code == 0, ended.output
-    assert "the store can be written again" in ended.output
+    assert "saves commit again" in ended.output
