@@ -199,10 +199,19 @@ def checkpoints() -> Row:
                 Query(newest(trainer.CHECKPOINT_DURATION), "duration"),
             ),
             timeseries(
-                "Time blocked",
-                "Share of the time in which the train loop waited for saves.",
+                "Interval",
+                "Time from save to save, and what decides it.",
+                "s",
+                Query(f"max by (bound) ({this(trainer.CHECKPOINT_INTERVAL)})", "{{bound}}"),
+            ),
+            stacked(
+                "Time taken from training",
+                "Share of the time that saves take: the train loop waits, or steps take longer.",
                 "percentunit",
                 Query(f"sum({rate(trainer.CHECKPOINT_BLOCKED, *THIS)})", "blocked"),
+                Query(f"sum({rate(trainer.CHECKPOINT_EXCESS, *THIS)})", "step after a snapshot"),
+                Query(f"sum({rate(trainer.CHECKPOINT_SLOWED, *THIS)})", "further steps"),
+                defaults={"min": 0},
             ),
             timeseries(
                 "Size",
@@ -212,9 +221,23 @@ def checkpoints() -> Row:
             ),
             timeseries(
                 "Sent to the store",
-                "Bytes per second: what an earlier checkpoint holds is not sent again.",
+                "Bytes per second of committed checkpoints, of what the store had already, and of all requests.",
                 "Bps",
                 Query(f"sum({rate(trainer.CHECKPOINT_SENT, *THIS)})", "sent"),
+                Query(f"sum({rate(trainer.CHECKPOINT_DEDUPLICATED, *THIS)})", "not sent again"),
+                Query(f"sum({rate(trainer.STORE_SENT, *THIS)})", "with what failed"),
+            ),
+            timeseries(
+                "Requests to the store",
+                "Requests per second by kind, those that failed included.",
+                "reqps",
+                Query(by("kind", rate(trainer.STORE_REQUESTS, *THIS)), "{{kind}}"),
+            ),
+            timeseries(
+                "Price per hour",
+                "What requests and bytes cost in an hour, where the prices are set.",
+                "none",
+                Query(f"3600 * sum({rate(trainer.STORE_PRICE, *THIS)})", "price"),
             ),
             timeseries(
                 "Saves",
