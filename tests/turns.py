@@ -189,6 +189,11 @@ class World:
     newest: int = 0
     """The newest checkpoint that any record has named so far."""
 
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether nothing has failed."""
+        return all(outcome == "" for _, outcome in self.moves)
+
     def choices(self) -> list[Move]:
         """What can happen next."""
         found = []

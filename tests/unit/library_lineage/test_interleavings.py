@@ -17,10 +17,12 @@ import pytest
 from lineage_process import Process
 from turns import Actor, Explored, Gone, Memory, World, explore
 
+from perdure.cli.prune import _prune
 from perdure.contract.environment import Keep
-from perdure.lineage import chunk_reader, chunk_writer, lineage, table, writer
+from perdure.lineage import chunk_reader, chunk_writer, lineage, pruning, table, writer
 from perdure.lineage.digest import digest
 from perdure.lineage.log import WriterFenced
+from perdure.lineage.pruning import Overtaken
 from perdure.lineage.records import Checkpoint, Record, RecordKind
 from perdure.store import Unavailable
 
@@ -29,6 +31,7 @@ CHUNKS = "team/digits/1/chunks/"
 ELEMENTS = 64
 NAMES = "ABC"
 KEEP = Keep(1)  # two stay
+STAY = (RecordKind.START, RecordKind.PRUNED)  # so that nobody else takes their numbers
 
 Script = Callable[[Actor], None]
 
@@ -60,7 +63,7 @@ class Inline:
 @pytest.fixture(autouse=True)
 def _one_request_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunk_writer, "ThreadPoolExecutor", Inline)
-    for module in (chunk_reader, lineage, writer):
+    for module in (chunk_reader, lineage, pruning, writer):
         monkeypatch.setattr(module, "in_threads", lambda function, items: [*map(function, items)])
     monkeypatch.setattr(table, "CHUNK_BYTES", 4 * ELEMENTS)
     monkeypatch.setattr(chunk_writer, "PACK_BELOW_BYTES", 2 * ELEMENTS)
@@ -115,21 +118,34 @@ def follows(saves: int) -> Script:
     return script
 
 
+def prunes(keep: Keep | None = None) -> Script:
+    """What `perdure checkpoints prune` does. What it has read before, it reads again."""
+
+    def script(actor: Actor) -> None:
+        found = process(actor).lineage
+        actor.is_scheduled = True
+        _prune(found, keep, take_over=True, dry_run=False)
+
+    return script
+
+
 @functools.cache
-def lineage_of(saves: int) -> dict[str, Any]:
-    """The objects of a lineage that a process has left after so many saves."""
+def lineage_of(saves: int, kept: int) -> dict[str, Any]:
+    """The objects of a lineage that a process has left after so many saves, of which `kept` stay."""
     memory = Memory()
     if saves:
-        save(Process(memory, KEEP).begin(), range(saves))
+        save(Process(memory, Keep(kept)).begin(), range(saves))
     return memory.objects
 
 
-def world_of(*scripts: Script, saves: int = 3, disturbances: int = 0) -> Callable[[], World]:
+def world_of(
+    *scripts: Script, saves: int = 4, kept: int = 2, disturbances: int = 0
+) -> Callable[[], World]:
     """The processes A, B, ... of these scripts on a lineage with so many saves, in this order."""
 
     def begin() -> World:
         memory = Memory()
-        memory.objects = dict(lineage_of(saves))
+        memory.objects = dict(lineage_of(saves, kept))
         names_and_scripts = zip(NAMES, scripts, strict=False)
         actors = [Actor(name, memory, script) for name, script in names_and_scripts]
         for actor in actors:
@@ -185,7 +201,7 @@ def check_last_written(world: World, there: dict[int, bytes]) -> None:
         number = int(key[len(LOG) : -5])
         if there[number] and decoded(there[number]).writer != actor.name:
             continue
-        if decoded(there[number]).kind is not RecordKind.START:
+        if decoded(there[number]).kind is RecordKind.CHECKPOINT:
             later = [decoded(there[n]) for n in there if n > number]
             assert all(number in _known(record) for record in later), f"record {number} is lost"
 
@@ -197,12 +213,12 @@ def _known(record: Record) -> set[int]:
 def check_end(world: World) -> None:
     """Whoever was not the last is fenced or was done before; the next process finds all in order."""
     there = records(world.memory)
-    last = max(number for number in there if decoded(there[number]).kind is RecordKind.START)
+    last = max(number for number in there if decoded(there[number]).kind in STAY)
     for actor in world.actors:
-        is_last = decoded(there[last]).writer == actor.name
-        allowed = (type(None),) if is_last else (type(None), WriterFenced)
-        allowed = (*allowed, Gone) if actor.is_killed else allowed
-        assert isinstance(actor.ended, (*allowed, Unavailable)), f"{actor.name}: {actor.ended!r}"
+        fenced = () if decoded(there[last]).writer == actor.name else (WriterFenced, Overtaken)
+        disturbed = () if world.is_undisturbed else (Gone, Unavailable)
+        allowed = (type(None), *fenced, *disturbed)
+        assert isinstance(actor.ended, allowed), f"{actor.name}: {actor.ended!r}"
         assert actor.notices == []
     check_that_another_goes_on(world)
 
@@ -220,8 +236,8 @@ def check_that_another_goes_on(world: World) -> None:
     index = newer.lineage.log.index
     named = {key for n in index.checkpoints for key in chunks_named_by(records(world.memory)[n])}
     assert {*world.memory.list(CHUNKS)} == named
-    starts = {n for n, d in records(world.memory).items() if decoded(d).kind is RecordKind.START}
-    assert records(world.memory).keys() - starts == {*index.checkpoints}
+    stay = {n for n, d in records(world.memory).items() if decoded(d).kind in STAY}
+    assert records(world.memory).keys() - stay == {*index.checkpoints}
 
 
 @pytest.fixture
@@ -248,6 +264,15 @@ SCENES: dict[str, Callable[[], World]] = {
     "two begin a lineage": world_of(follows(2), follows(2), saves=0),
     "two claim at once": world_of(follows(2), follows(2)),
     "a claim in between": world_of(goes_on(4), follows(1), follows(2)),
+    "a cleaner": world_of(goes_on(2), prunes()),
+    "a cleaner who stops the writer": world_of(goes_on(2), prunes(Keep(1)), kept=4),
+    "a cleaner and a successor": world_of(goes_on(1), follows(1), prunes()),
+    "a cleaner who stops a successor": world_of(follows(2), prunes(Keep(1)), kept=4),
+    "two cleaners": world_of(prunes(Keep(1)), prunes(Keep(1)), kept=4),
+    "a cleaner, one failure": world_of(goes_on(2), prunes(), disturbances=1),
+    "a cleaner who stops the writer, one failure": world_of(
+        goes_on(1), prunes(Keep(1)), kept=4, disturbances=1
+    ),
     "one takes over, one failure": world_of(goes_on(2), follows(1), disturbances=1),
     "one takes over, two failures": world_of(goes_on(1), follows(1), disturbances=2),
     "two begin a lineage, one failure": world_of(follows(1), follows(1), saves=0, disturbances=1),
