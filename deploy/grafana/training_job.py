@@ -221,7 +221,7 @@ def checkpoints() -> Row:
             ),
             timeseries(
                 "Sent to the store",
-                "Bytes per second of committed checkpoints, of what the store had already, and of all requests.",
+                "Bytes per second of committed checkpoints, of what the store had already, of all requests.",
                 "Bps",
                 Query(f"sum({rate(trainer.CHECKPOINT_SENT, *THIS)})", "sent"),
                 Query(f"sum({rate(trainer.CHECKPOINT_DEDUPLICATED, *THIS)})", "not sent again"),
