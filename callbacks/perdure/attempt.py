@@ -45,6 +45,8 @@ from perdure.store import (
     until_deadline,
 )
 
+HICCUP_SECONDS = 5.0  # for so long a save asks again; after that the saver tries with a newer state
+
 
 class Exits:
     """As a context: what the store or the lineage fails with becomes the exit that stands for it, and
@@ -173,7 +175,7 @@ class Attempt:
             self.lineage.adopt_all(self.writer)
             self.control.know(obeyed for _, obeyed in self.lineage.requests())
         self.board.set(starts=self.lineage.starts)
-        self.lineage.log.write_store = self._store  # the saver has its own way of trying again
+        self.lineage.log.write_store = until_deadline(self._store, HICCUP_SECONDS)
         self.saver = Saver(self.writer, self.board, self.meter)
         self.schedule = Schedule(self.settings.every, Progress(time.monotonic()), interruptions)
 
