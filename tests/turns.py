@@ -7,6 +7,7 @@ sequences led to the same store and to the same answers for everybody, only one 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ WAIT_SECONDS = 30.0
 
 Tag = tuple[str, int]
 """Which request of which process wrote an object."""
+
+
+Late = tuple[str, str, tuple[Any, ...], Tag]
 
 
 class Gone(BaseException):
@@ -32,6 +36,17 @@ class Memory:
     def __init__(self) -> None:
         self.objects: dict[str, tuple[bytes, Tag]] = {}
         self.tag: Tag = ("", 0)
+        self.late: list[Late] = []
+        """Requests that their senders have given up, and that will arrive all the same."""
+        self.arrived: set[str] = set()
+        """The keys of those that have."""
+
+    def arrive(self, place: int) -> None:
+        """Do a request that is late; nobody hears the answer."""
+        verb, key, data, self.tag = self.late.pop(place)
+        self.arrived.add(key)
+        with contextlib.suppress(Exists):
+            getattr(self, verb)(key, *data)
 
     def get(self, key: str, _most_bytes: int = 0) -> bytes:
         if key not in self.objects:
@@ -126,9 +141,11 @@ class Actor:
         outcome = self._await_turn(verb, key)
         self._count += 1
         self._memory.tag = (self.name, self._count)
-        if outcome == "refused":
-            self._note(verb, key, "refused")
-            raise Unavailable("refused")
+        if outcome in ("refused", "late"):
+            self._note(verb, key, outcome)
+            if outcome == "late":
+                self._memory.late.append((verb, key, data, self._memory.tag))
+            raise Unavailable(outcome)
         try:
             answer = getattr(self._memory, verb)(key, *data)
         except (Missing, Exists) as error:
@@ -165,15 +182,17 @@ class Actor:
 
 
 Move = tuple[int, str]
-"""Whose turn it is, and what becomes of its request: "" is done, or one of FAULTS, or "kill"."""
+"""Whose turn it is, and what becomes of its request: "" is done, or one of FAULTS, or "kill"; or which
+late request "arrives".
+"""
 
 Beginning = tuple[Sequence[Move], int]
 """The first moves of an order that is still to be tried, and the newest checkpoint before the last."""
 
 FAULTS: dict[str, tuple[str, ...]] = {
-    "create": ("lost", "refused", "unanswered"),
-    "put": ("refused",),
-    "delete": ("refused", "unanswered"),
+    "create": ("lost", "refused", "unanswered", "late"),
+    "put": ("refused", "late"),
+    "delete": ("refused", "unanswered", "late"),
 }
 
 
@@ -196,7 +215,7 @@ class World:
 
     def choices(self) -> list[Move]:
         """What can happen next."""
-        found = []
+        found = [(place, "arrives") for place in range(len(self.memory.late))]
         for place, actor in enumerate(self.actors):
             if actor.is_done or actor.pending is None:
                 continue
@@ -208,15 +227,19 @@ class World:
     def make(self, move: Move) -> None:
         """Let it happen."""
         place, outcome = move
-        self.disturbances -= outcome != ""
         self.moves.append(move)
+        if outcome == "arrives":
+            self.memory.arrive(place)
+            return
+        self.disturbances -= outcome != ""
         self.actors[place].go(outcome)
 
     def state(self) -> Hashable:
         """What the future depends on."""
         objects = frozenset((key, tag) for key, (_, tag) in self.memory.objects.items())
         answers = tuple((actor.history, actor.is_done) for actor in self.actors)
-        return hash(objects), answers, self.disturbances
+        late = tuple((verb, key, tag) for verb, key, _, tag in self.memory.late)
+        return hash(objects), answers, late, self.disturbances
 
     def end(self) -> None:
         """Let every process die that has not ended."""

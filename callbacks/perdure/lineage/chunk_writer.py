@@ -7,9 +7,9 @@ and a small tensor in a chunk that it shares, as long as half of that chunk is s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -135,13 +135,14 @@ class ChunkWriter:
 
     def __init__(
         self, store: Store, prefix: str, writer: str, parent: Iterable[TensorEntry] = (),
-        *, compresses: bool = False,
+        *, compresses: bool = False, given_up: Collection[str] = (),
     ) -> None:  # fmt: skip
         self._store = store
         self._prefix = prefix
         self._writer = writer
         self._present = Present(parent)
         self._compresses = compresses
+        self._given_up = given_up
         self._small = _Pack()
         self._changed, self._unchanged = _Pack(), _Pack()  # apart, so that the next save sends less
         self._hashing: deque[tuple[list[_Part], Future[None]]] = deque()
@@ -256,10 +257,16 @@ class ChunkWriter:
     def _put(self, data: bytes | memoryview, name: str, item_bytes: int) -> Chunk:
         """One PUT, which does not hold Python's lock."""
         encoding, stored = compress(data, item_bytes) if self._compresses else ("", data)
-        chunk = Chunk(self._writer, name, len(data), len(stored), encoding)
+        chunk = self._free(Chunk(self._writer, name, len(data), len(stored), encoding))
         self.names.add(chunk.name)
         self._store.put(chunk_key(self._prefix, chunk), stored)
         self._sizes.append(len(stored))
+        return chunk
+
+    def _free(self, chunk: Chunk) -> Chunk:
+        """`chunk` under a name that no request to delete it can still hit."""
+        while chunk.name in self._given_up:
+            chunk = replace(chunk, writer=f"{chunk.writer}/again")
         return chunk
 
 

@@ -21,6 +21,7 @@ from perdure.lineage.parallel import in_threads
 from perdure.lineage.records import Checkpoint, Cursor, Obeyed, RecordKind, now
 from perdure.lineage.retention import Row, to_drop
 from perdure.lineage.table import chunk_folder
+from perdure.store import StoreError
 
 MEASURABLE_BYTES = 1_000_000  # what is sent in less says more of the delay than of the rate
 
@@ -78,6 +79,7 @@ class CheckpointWriter:
         self._unreadable: set[int] = set()
         self._requests: dict[int, Obeyed] = {}
         self._stored: set[str] = set()
+        self._given_up: set[str] = set()  # chunks whose deletion failed, but may still happen
         self._parent: tuple[int, Checkpoint] | None = None
         self.bytes_per_second: float | None = None
         """How fast the newest save that can tell sent its bytes."""
@@ -117,7 +119,7 @@ class CheckpointWriter:
         parent, tensors = (self._parent[0], self._parent[1].tensors) if self._parent else (None, ())
         chunks = ChunkWriter(
             self._log.write_store, self._log.prefix, self._log.writer, tensors,
-            compresses=is_slow(self.bytes_per_second),
+            compresses=is_slow(self.bytes_per_second), given_up=self._given_up,
         )  # fmt: skip
         try:
             written = chunks.write(snapshot.drain())
@@ -219,7 +221,15 @@ class CheckpointWriter:
 
         def delete(name: str) -> None:
             if not is_interrupted():
-                self._log.write_store.delete(f"{chunk_folder(self._log.prefix)}{name}")
-                self._stored.discard(name)
+                self._delete(name)
 
         in_threads(delete, sorted(self._stored - used))
+
+    def _delete(self, name: str) -> None:
+        """A request without an answer may reach the store much later, so the name is not used again."""
+        try:
+            self._log.write_store.delete(f"{chunk_folder(self._log.prefix)}{name}")
+        except StoreError:
+            self._given_up.add(name)
+            raise
+        self._stored.discard(name)

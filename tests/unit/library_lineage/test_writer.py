@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -236,6 +237,28 @@ def test_a_retention_that_fails_loses_no_checkpoint(store, process, reader, dist
         trainer.save(step, arrays(step))
         assert damages(reader()) == [None, None]
     assert [c.step for _, _, c in reader().lineage.saved()] == [3, 4]
+
+
+def test_a_deletion_that_comes_late_hits_nothing_that_is_needed(store, process, reader, disturbed):
+    """The store has not answered in time, the values come back, and only then it deletes."""
+    trainer = process(Keep(1), disturbed)
+    late: list[str] = []
+
+    def fail(key: str) -> None:
+        if "/chunks/" in key:
+            late.append(key)
+            raise Unavailable(key)
+
+    for step in range(6):
+        disturbed.before["delete"] = fail
+        with suppress(Unavailable):
+            trainer.save(step, arrays(step))
+        del disturbed.before["delete"]
+        trainer.writer.sweep()
+    assert late
+    for key in late:
+        store.delete(key)
+    assert damages(reader()) == [None, None]
 
 
 @pytest.mark.parametrize("failing", ["put", "create"])
