@@ -22,6 +22,8 @@ from perdure.lineage.table import (
 )
 from perdure.store import Data, Missing, Store, TooLarge
 
+TRIES = 3
+
 Array = np.ndarray[Any, Any]
 
 
@@ -95,10 +97,12 @@ def content(store: Store, prefix: str, chunk: Chunk) -> Data:
     Raises:
         Damaged: it is missing, or its bytes are not what was written.
     """
-    try:
-        return _content(store, prefix, chunk)
-    except Damaged:  # on its way only, perhaps
-        return _content(store, prefix, chunk)
+    for _ in range(TRIES - 1):
+        try:
+            return _content(store, prefix, chunk)
+        except Damaged:  # on its way only, perhaps
+            continue
+    return _content(store, prefix, chunk)
 
 
 def _content(store: Store, prefix: str, chunk: Chunk) -> Data:

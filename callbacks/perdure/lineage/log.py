@@ -6,6 +6,7 @@ process that is still alive then finds its next number taken and must stop.
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable
@@ -13,7 +14,14 @@ from typing import Any
 
 from perdure.lineage.records import MOST_RECORD_BYTES, Index, Record, RecordKind
 from perdure.lineage.table import Damaged
-from perdure.store import Exists, Missing, Store, TooLarge
+from perdure.store import Exists, Missing, Store, TooLarge, Unavailable
+
+TRIES = 3
+_NAME = re.compile(r"(\d{8,})\.json")
+
+
+class Absent(Damaged):
+    """A record that is not there."""
 
 
 class WriterFenced(Exception):
@@ -51,25 +59,50 @@ class Log:
         """Read the newest intact index; damaged records keep their numbers and are reported.
 
         An older index names checkpoints that the damaged record had dropped; those are left out.
+
+        Raises:
+            Unavailable: the listing names a newest record that is not there.
         """
-        numbers = self._numbers()
-        self._last = numbers[-1] if numbers else 0
+        for _ in range(TRIES):
+            numbers = self._numbers()
+            try:
+                self.index = self._newest_index(numbers, on_damage)
+            except Absent:  # given up since, or a bit of the listing was changed on its way
+                continue
+            self._last = numbers[-1] if numbers else 0
+            return
+        raise Unavailable(
+            f"Expected the records of {self.prefix} that the store lists. Received: the newest is not there."
+        )
+
+    def _newest_index(self, numbers: list[int], on_damage: Callable[[int, Damaged], None]) -> Index:
         for number in reversed(numbers):
             try:
                 index = self.read(number).index
             except Damaged as error:
+                if number == numbers[-1] and isinstance(error, Absent):
+                    raise
                 on_damage(number, error)
                 continue
-            gone = {*index.checkpoints, *index.requests, *index.dropped} - set(numbers)
-            if number == self._last:
-                for lost in sorted(gone - {*index.dropped}):
-                    on_damage(lost, Damaged("it is missing"))
-            self.index = index.without(gone)
-            return
+            gone = {*index.checkpoints, *index.requests, *index.dropped} - {*numbers}
+            if number == numbers[-1]:
+                gone -= self._there_all_the_same(gone - {*index.dropped}, on_damage)
+            return index.without(gone)
+        return Index()
+
+    def _there_all_the_same(
+        self, unlisted: set[int], on_damage: Callable[[int, Damaged], None]
+    ) -> set[int]:
+        """Those of `unlisted` that can be read: no checksum protects a listing."""
+        lost = {number for number in unlisted if self._present(number) is None}
+        for number in sorted(lost):
+            on_damage(number, Absent("it is missing"))
+        return unlisted - lost
 
     def _numbers(self) -> list[int]:
-        keys = self.store.list(f"{self.prefix}/log/")
-        return sorted(int(key.rsplit("/", 1)[1].removesuffix(".json")) for key in keys)
+        names = (key.rsplit("/", 1)[1] for key in self.store.list(f"{self.prefix}/log/"))
+        matches = (_NAME.fullmatch(name) for name in names)
+        return sorted(int(match[1]) for match in matches if match)
 
     def read(self, number: int) -> Record:
         """Read record `number`.
@@ -77,19 +110,24 @@ class Log:
         Bytes that were damaged on their way only are intact when they are read again.
 
         Raises:
-            Damaged: it is not intact, or not there.
+            Absent: it is not there.
+            Damaged: it is not intact.
             OtherSchema: it is of another version of Perdure.
         """
-        try:
-            return self._read(number)
-        except Damaged:
-            return self._read(number)
+        for _ in range(TRIES - 1):
+            try:
+                return self._read(number)
+            except Absent:
+                raise
+            except Damaged:
+                continue
+        return self._read(number)
 
     def _read(self, number: int) -> Record:
         try:
             record = Record.decode(bytes(self.store.get(self.key(number), MOST_RECORD_BYTES)))
         except Missing as error:
-            raise Damaged(f"record {number} is missing") from error
+            raise Absent(f"record {number} is missing") from error
         except TooLarge as error:
             raise Damaged(f"record {number} is no record: {error}") from error
         if record.number != number:
@@ -165,6 +203,11 @@ class Log:
             return record
         except Exists:
             present = self._present(record.number)
+            if present is None and record.number > max(self._numbers(), default=0):
+                raise Unavailable(
+                    f"Expected to create record {record.number} of {self.prefix}. Received: it is there "
+                    f"already, but nothing is."
+                ) from None
             if present is None or present.writer != self.writer:
                 raise WriterFenced(
                     f"record {record.number} of {self.prefix} was written by another process"

@@ -267,3 +267,51 @@ def test_racing_writers_have_one_winner_for_each_number(store, writers):
     survivor = by_number[len(won)]
     own = [number for number, writer in won if writer == survivor]
     assert own == [*range(own[0], own[0] + 21)] == [*range(len(won) - 20, len(won) + 1)]
+
+
+class Listing:
+    """A store whose next listings are changed on their way."""
+
+    def __init__(self, store: object, change: object, times: int) -> None:
+        self._store, self._change, self._times = store, change, times
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def list(self, prefix: str) -> dict[str, int]:
+        self._times -= 1
+        found = self._store.list(prefix)
+        return self._change(found) if self._times >= 0 else found
+
+
+def renamed(old: str, new: str) -> object:
+    return lambda found: {key.replace(old, new): size for key, size in found.items()}
+
+
+@pytest.mark.parametrize("wrong", ["00000007", "0000000s"])
+def test_a_bit_in_a_listing_neither_loses_a_checkpoint_nor_a_number(store, wrong):
+    """A record that the listing does not name is looked for; one that it invents is not believed."""
+    log = claimed(store)
+    for _ in range(2):
+        log.append(CHECKPOINT, {})
+    for number in (2, 3):
+        newer = Log(Listing(store, renamed(log.key(number)[-13:-5], wrong), 1), PREFIX)
+        newer.refresh(unexpected)
+        assert newer.index == Index(1, (2, 3)) or number == 3
+        newer.claim(empty, unexpected, Index.unfinished)
+        assert newer.index.checkpoints == (2, 3)
+    assert numbers(store) == [1, 2, 3, 4, 5]
+
+
+def test_a_listing_that_stays_wrong_is_not_believed(store):
+    log = claimed(store)
+    with pytest.raises(Unavailable, match="the newest is not there"):
+        Log(Listing(store, renamed(log.key(1), log.key(9)), 9), PREFIX).refresh(unexpected)
+
+
+def test_a_store_that_says_wrongly_that_a_record_is_there_is_asked_again(store, disturbed):
+    log = claimed(disturbed)
+    disturbed.before["create"] = once(raising(Exists))
+    with pytest.raises(Unavailable, match="it is there already, but nothing is"):
+        log.append(CHECKPOINT, {})
+    assert log.append(CHECKPOINT, {}).number == 2
