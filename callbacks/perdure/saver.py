@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 
 from perdure.board import Board, say
 from perdure.contract.status import Kind
-from perdure.departure import Speed, speed_of
 from perdure.errors import Fenced, StoreUnreachable
-from perdure.interval import REMEMBERED_SAVES, Cost
 from perdure.lineage.log import WriterFenced
 from perdure.lineage.records import Obeyed, now
 from perdure.lineage.writer import CheckpointWriter, Saved, Snapshot
 from perdure.signals import MARGIN_SECONDS
+from perdure.spending import Spending
 from perdure.store import Meter, StoreError, Unavailable
 
 RETRY_SECONDS = 2.0
@@ -32,7 +30,6 @@ class Saver:
     def __init__(self, writer: CheckpointWriter, board: Board, meter: Meter | None = None) -> None:
         self._writer = writer
         self._board = board
-        self._meter = meter
         self._condition = threading.Condition()
         self._sweeping = threading.Lock()
         self._snapshot: Snapshot | None = None
@@ -40,13 +37,8 @@ class Saver:
         self._error: Exception | None = None
         self._failures_in_a_row = 0
         self._retry_at = 0.0
-        self._newest: deque[tuple[int, float]] = deque(maxlen=REMEMBERED_SAVES)
-        self._told_of: Saved | None = None
-        self._told = Cost()
-        self.last: Saved | None = None
-        self.sent_bytes = self.known_bytes = 0
+        self.spending = Spending(meter or Meter())
         self.failures = 0
-        self.blocked_seconds = self.excess_seconds = self.slowed_seconds = 0.0
         self._thread = threading.Thread(target=self._run, name="perdure-saver", daemon=True)
         self._thread.start()
 
@@ -65,60 +57,21 @@ class Saver:
         """Whether the last save failed, so that the next is due as soon as the saver is free."""
         return self._failures_in_a_row > 0
 
-    # -- what saves cost ---------------------------------------------------------------------------
-
-    def note_excess(self, seconds: float) -> None:
-        """The step after a snapshot took so much longer than usual."""
-        self.excess_seconds += max(0.0, seconds)
-
-    def note_slowed(self, seconds: float) -> None:
-        """Further steps during a save took so much longer than usual."""
-        self.slowed_seconds += seconds
-
     @property
-    def speed(self) -> Speed:
-        """How fast the newest saves were."""
-        return speed_of(self._newest)
-
-    @property
-    def seconds_to_save(self) -> float:
-        """How long a save is expected to take that sends what the last one sent."""
-        return self.speed.seconds_for(self.last.sent if self.last is not None else 0)
+    def last(self) -> Saved | None:
+        """The newest save that was committed."""
+        return self.spending.last
 
     @property
     def remaining_seconds(self) -> float | None:
         """How long the save under way is expected to take from now on, None where there is none."""
         if self._snapshot is None:
             return None
-        return max(0.0, self._began + self.seconds_to_save - time.monotonic())
+        return max(0.0, self._began + self.spending.seconds_to_save - time.monotonic())
 
-    @property
-    def has_untold_cost(self) -> bool:
-        """Whether a save was committed since the last `take_cost`."""
-        return self.last is not self._told_of
-
-    def take_cost(self) -> Cost:
-        """What was spent since the last call; a save was committed in between."""
-        last = self.last
-        assert last is not None, "a save was committed"
-        before, self._told_of, self._told = self._told, last, self._spent()
-        return Cost(
-            self._told.training_seconds - before.training_seconds,
-            last.seconds,
-            self._told.sent_bytes - before.sent_bytes,
-            self._told.requests - before.requests,
-        )
-
-    def _spent(self) -> Cost:
-        """All that was spent so far; the duration is of no meaning."""
-        meter = self._meter
-        return Cost(
-            self.blocked_seconds + self.excess_seconds + self.slowed_seconds,
-            sent_bytes=self.sent_bytes if meter is None else meter.sent_bytes,
-            requests=0 if meter is None else sum(meter.requests.values()),
-        )
-
-    # -- saving ------------------------------------------------------------------------------------
+    def note_excess(self, seconds: float) -> None:
+        """The step after a snapshot took so much longer than usual."""
+        self.spending.excess_seconds += max(0.0, seconds)
 
     def offer(self, snapshot: Snapshot) -> None:
         """Begin to commit `snapshot`; the saver must be free."""
@@ -126,7 +79,7 @@ class Saver:
             assert self._snapshot is None, "a snapshot is under way"
             self._snapshot = snapshot
             self._began = time.monotonic()
-            self.blocked_seconds += snapshot.blocked_seconds
+            self.spending.blocked_seconds += snapshot.blocked_seconds
             self._condition.notify_all()
 
     def wait(self, seconds: float) -> bool:
@@ -240,10 +193,7 @@ class Saver:
         if self._failures_in_a_row:
             say(f"saves commit again; the last one step {saved.committed.step}")
         self._failures_in_a_row = 0
-        self.last = saved
-        self._newest.append((saved.sent, saved.seconds))
-        self.sent_bytes += saved.sent
-        self.known_bytes += max(0, saved.committed.bytes - saved.sent)
+        self.spending.committed(saved)
         self._board.set(
             checkpoint=saved.committed,
             checkpoints=self._board.status().checkpoints + 1,
@@ -257,7 +207,7 @@ class Saver:
         """
         rate = self._board.status().steps_per_second
         step = 1 / rate if rate else 0.0
-        return round(step + 2 * self.seconds_to_save + MARGIN_SECONDS, 3)
+        return round(step + 2 * self.spending.seconds_to_save + MARGIN_SECONDS, 3)
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1

@@ -197,14 +197,15 @@ def _from_status(status: Status) -> dict[MetricName, float]:
 
 
 def _of_saves(saver: Saver) -> dict[MetricName, float]:
+    spent = saver.spending
     return {
         names.CHECKPOINT_FAILURES: saver.failures,
-        names.CHECKPOINT_SENT: saver.sent_bytes,
-        names.CHECKPOINT_DEDUPLICATED: saver.known_bytes,
-        names.CHECKPOINT_BLOCKED: saver.blocked_seconds,
-        names.CHECKPOINT_EXCESS: saver.excess_seconds,
-        names.CHECKPOINT_SLOWED: saver.slowed_seconds,
-        names.CHECKPOINT_DURATION: saver.last.seconds if saver.last else 0.0,
+        names.CHECKPOINT_SENT: spent.sent_bytes,
+        names.CHECKPOINT_DEDUPLICATED: spent.known_bytes,
+        names.CHECKPOINT_BLOCKED: spent.blocked_seconds,
+        names.CHECKPOINT_EXCESS: spent.excess_seconds,
+        names.CHECKPOINT_SLOWED: spent.slowed_seconds,
+        names.CHECKPOINT_DURATION: spent.last.seconds if spent.last else 0.0,
     }
 
 

@@ -28,6 +28,7 @@ class Saves:
         self._attempt = attempt
         assert attempt.saver is not None, "the lineage is taken over before a fit begins"
         self._saver = attempt.saver
+        self._spending = attempt.saver.spending
         self._schedule = attempt.schedule
         self._capture = capture
         self._committed_before = step
@@ -90,10 +91,10 @@ class Saves:
 
     def _measure(self, at: Progress) -> None:
         """What a save cost that has ended decides when the next one is due."""
-        if self._saver.is_saving or not self._saver.has_untold_cost:
+        if self._saver.is_saving or not self._spending.has_untold_cost:
             return
-        self._saver.note_slowed(self._pace.take_lost_seconds())
-        cost = self._saver.take_cost()
+        self._spending.slowed_seconds += self._pace.take_lost_seconds()
+        cost = self._spending.take_cost()
         news = self._schedule.measured(cost, at)
         if news is not None:
             say(
@@ -157,7 +158,7 @@ class Saves:
             Situation(
                 left_seconds=left,
                 remaining_seconds=self._saver.remaining_seconds,
-                save_seconds=self._saver.seconds_to_save,
+                save_seconds=self._spending.seconds_to_save,
                 can_save=can_save if is_unsaved and not self._is_under_way() else None,
                 is_unsaved=is_unsaved,
                 must_try=self._committed() == 0 or signals.grace_seconds is None,
@@ -165,7 +166,7 @@ class Saves:
         )
         before = board.status().departure
         if before is None or before.decision != decision.leaving:
-            rate, expected = self._saver.speed.bytes_per_second, decision.expected_seconds
+            rate, expected = self._spending.speed.bytes_per_second, decision.expected_seconds
             numbers = (signals.grace_seconds, round(left, 3), round(expected, 3), rate)
             board.set(departure=Departure(decision.leaving, *numbers))
             say(f"{_SENTENCES[decision.leaving]} (expected {expected:.1f} s, left {left:.1f} s)")
@@ -185,7 +186,7 @@ class Saves:
             )
 
     def _say_lost(self, seconds: float, can_save: Leaving | None) -> None:
-        why = f"a save takes {self._saver.seconds_to_save:.1f} s"
+        why = f"a save takes {self._spending.seconds_to_save:.1f} s"
         if can_save is None:
             why = "the train step under way did not end"
         self._attempt.board.notice(
@@ -200,7 +201,7 @@ class Saves:
 
     def seconds_to_save(self) -> float:
         """How long a save is expected to take."""
-        return self._saver.seconds_to_save
+        return self._spending.seconds_to_save
 
     def _committed(self) -> int:
         last = self._saver.last

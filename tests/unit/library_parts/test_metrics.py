@@ -21,13 +21,13 @@ def attempt():
     meter = Meter()
     meter.count("write", requests=2000, sent=2**31)
     meter.count("read", requests=1000, received=7)
-    saver = SimpleNamespace(
-        failures=3, sent_bytes=100, known_bytes=300, blocked_seconds=0.25, excess_seconds=0.5,
+    spending = SimpleNamespace(
+        sent_bytes=100, known_bytes=300, blocked_seconds=0.25, excess_seconds=0.5,
         slowed_seconds=0.75, last=SimpleNamespace(seconds=4.0),
     )  # fmt: skip
     return SimpleNamespace(
         board=Board("team/digits/1", 1),
-        saver=saver,
+        saver=SimpleNamespace(failures=3, spending=spending),
         meter=meter,
         versions={"keras": "3", "tensorflow": "2"},
         prices=Prices(write=1.0, read=2.0, sent=4.0),

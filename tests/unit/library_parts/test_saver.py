@@ -81,7 +81,7 @@ def test_a_save_is_on_the_board(saver, board):
     save(saver, 7)
     status = board.status()
     assert (status.checkpoint.step, status.checkpoints, status.uncommitted_since) == (7, 1, None)
-    assert (saver.sent_bytes, saver.known_bytes, saver.failures) == (100, 300, 0)
+    assert (saver.spending.sent_bytes, saver.spending.known_bytes, saver.failures) == (100, 300, 0)
 
 
 @pytest.mark.parametrize(
@@ -166,44 +166,44 @@ def test_a_save_that_is_waited_for_is_tried_again(saver, writer):
 
 
 def test_cost_is_what_was_spent_since_the_last_save(saver, writer, meter):
-    assert not saver.has_untold_cost
+    assert not saver.spending.has_untold_cost
     meter.requests, meter.sent_bytes = {"write": 5, "list": 1}, 1000
     saver.note_excess(0.5)
     writer.outcomes.append((100, 2.0))
     save(saver, blocked=0.25)
-    assert saver.has_untold_cost
-    first = saver.take_cost()
+    assert saver.spending.has_untold_cost
+    first = saver.spending.take_cost()
     assert (first.training_seconds, first.duration) == (0.75, 2.0)
     assert (first.sent_bytes, first.requests) == (1000, 6)
-    assert not saver.has_untold_cost
+    assert not saver.spending.has_untold_cost
     meter.requests, meter.sent_bytes = {"write": 8, "list": 1}, 1300
-    saver.note_slowed(0.125)
+    saver.spending.slowed_seconds += 0.125
     save(saver)
-    second = saver.take_cost()
+    second = saver.spending.take_cost()
     assert (second.training_seconds, second.sent_bytes, second.requests) == (0.125, 300, 3)
 
 
 def test_a_save_that_failed_is_part_of_what_the_next_one_cost(saver, writer):
     writer.outcomes.append(Unavailable("no answer"))
     save(saver, blocked=1.0)
-    assert not saver.has_untold_cost
+    assert not saver.spending.has_untold_cost
     save(saver, blocked=2.0)
-    assert saver.take_cost().training_seconds == 3.0
+    assert saver.spending.take_cost().training_seconds == 3.0
 
 
 def test_a_step_that_was_faster_after_a_snapshot_gains_nothing(saver):
     saver.note_excess(-1.0)
-    assert saver.excess_seconds == 0.0
+    assert saver.spending.excess_seconds == 0.0
 
 
 def test_how_long_the_next_save_takes_follows_from_the_newest(saver, writer):
-    assert (saver.seconds_to_save, saver.remaining_seconds) == (1.0, None)
+    assert (saver.spending.seconds_to_save, saver.remaining_seconds) == (1.0, None)
     writer.outcomes.extend([(1000, 12.0), (100, 3.0)])
     save(saver)
-    assert saver.seconds_to_save == pytest.approx(12.0)
+    assert saver.spending.seconds_to_save == pytest.approx(12.0)
     save(saver)
-    assert saver.speed.bytes_per_second == pytest.approx(100.0)
-    assert saver.seconds_to_save == pytest.approx(3.0)
+    assert saver.spending.speed.bytes_per_second == pytest.approx(100.0)
+    assert saver.spending.seconds_to_save == pytest.approx(3.0)
     writer.go.clear()
     saver.offer(snapshot())
     assert 0.0 < saver.remaining_seconds <= 3.0
