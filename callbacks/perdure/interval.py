@@ -132,6 +132,7 @@ class Schedule:
         self._start = self._last = start
         self._interruptions = interruptions or Interruptions()
         self._costs: deque[Cost] = deque(maxlen=REMEMBERED_SAVES)
+        self._is_warm = False
         self._interval = self._said = self._decide(start)
 
     @property
@@ -154,8 +155,12 @@ class Schedule:
     def measured(self, cost: Cost, at: Progress) -> Interval | None:
         """A save that has ended by `at` has cost this; the interval follows the median of the newest.
 
-        Returns the interval if it is news.
+        The first of a process counts for nothing: it also traces the function that reads the variables,
+        opens connections, and sends what later ones find in the store. Returns the interval if it is news.
         """
+        if not self._is_warm:
+            self._is_warm = True
+            return None
         self._costs.append(cost)
         self._interval = self._decide(at)
         if self._interval is None or not self._interval.is_news(self._said):

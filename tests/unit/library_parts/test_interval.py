@@ -144,8 +144,16 @@ def test_auto_is_no_longer_than_its_bounds_want(seconds):
         assert (decided.seconds, decided.bound) == (pytest.approx(seconds), bound)
 
 
+def warm(interruptions: Interruptions | None = None) -> Schedule:
+    """A schedule on `auto` after the first save, which counts for nothing."""
+    schedule = Schedule(Every(), START, interruptions)
+    assert schedule.measured(Cost(1e6, 1e6, 1e15, 1e9), START) is None
+    assert schedule.interval == Interval(60, Bound.UNMEASURED)
+    return schedule
+
+
 def test_auto_follows_what_is_measured():
-    schedule = Schedule(Every(), START)
+    schedule = warm()
     assert schedule.interval == Interval(60, Bound.UNMEASURED)
     schedule.measured(Cost(5.0, 10.0), Progress(200.0))
     assert schedule.interval == Interval(500, Bound.OVERHEAD)
@@ -154,7 +162,7 @@ def test_auto_follows_what_is_measured():
 
 
 def test_one_save_that_was_unlike_the_others_decides_nothing():
-    schedule = Schedule(Every(), START)
+    schedule = warm()
     for _ in range(REMEMBERED_SAVES):
         schedule.measured(Cost(2.0, 10.0), START)
     schedule.measured(Cost(2000.0, 10_000.0, 1e15, 1e9), START)
@@ -165,7 +173,7 @@ def test_one_save_that_was_unlike_the_others_decides_nothing():
 
 
 def test_what_changes_little_is_said_once():
-    schedule = Schedule(Every(), START)
+    schedule = warm()
 
     def news(*seconds: float) -> list[bool]:
         """Each many times, so that it is the median."""
@@ -196,9 +204,7 @@ def test_seconds_between_interruptions(count, age, more, expected):
 
 
 def test_interruptions_make_the_interval_shorter():
-    often, seldom = (
-        Schedule(Every(), START, Interruptions(count, 240 * HOUR)) for count in (2000, 1)
-    )
+    often, seldom = (warm(Interruptions(count, 240 * HOUR)) for count in (2000, 1))
     for schedule in (often, seldom):
         schedule.measured(Cost(10.0, 10.0), START)
     assert often.interval == Interval(1000, Bound.OVERHEAD)
