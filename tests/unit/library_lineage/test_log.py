@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from perdure.lineage.log import Log, WriterFenced
+from perdure.lineage.log import Absent, Log, WriterFenced
 from perdure.lineage.records import Index, RecordKind
 from perdure.lineage.table import Damaged
 from perdure.store import Exists, Unavailable
@@ -191,6 +191,26 @@ def test_a_misplaced_claim_is_not_taken_for_good_because_of_a_newer_one(store, d
     assert newest[0].append(CHECKPOINT, {}).number == 6
 
 
+def test_a_start_that_is_gone_again_is_not_gone_on_from(store):
+    """It was misplaced: its process has given it up between our reading of it and of what it says."""
+    older = claimed(store)
+    newer = Log(store, PREFIX)
+
+    def body_after(index: Index) -> dict:
+        if older.index.checkpoints == ():
+            older.append(CHECKPOINT, {})
+            raise Absent("record 1 is missing")
+        return {}
+
+    assert newer.claim(body_after, unexpected, Index.unfinished).number == 3
+    with pytest.raises(Absent, match="for good"):
+        Log(store, PREFIX).claim(never, unexpected, Index.unfinished)
+
+
+def never(_index: Index) -> dict:
+    raise Absent("for good")
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"{}"], ids=["empty", "half", "another document"])
 def test_a_damaged_newest_record_keeps_its_number(store, content):
     log = claimed(store)
@@ -260,13 +280,17 @@ def test_racing_writers_have_one_winner_for_each_number(store, writers):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(number for number, _ in won) == numbers(store) == [*range(1, len(won) + 1)]
-    for number, writer in won:
-        assert json.loads(store.get(f"{PREFIX}/log/{number:08d}.json"))["writer"] == writer
+    last = len(numbers(store))
+    assert numbers(store) == [*range(1, last + 1)]
     by_number = dict(won)
-    survivor = by_number[len(won)]
+    assert len(by_number) == len(won)
+    for number in numbers(store):
+        record = json.loads(store.get(f"{PREFIX}/log/{number:08d}.json"))
+        assert record["writer"] == by_number.get(number, record["writer"])
+        assert number in by_number or record["kind"] == "start"  # whose process was fenced at once
+    survivor = by_number[last]
     own = [number for number, writer in won if writer == survivor]
-    assert own == [*range(own[0], own[0] + 21)] == [*range(len(won) - 20, len(won) + 1)]
+    assert own == [*range(last - 20, last + 1)]
 
 
 class Listing:
