@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +22,6 @@ from perdure.lineage.chunk_writer import Tensor
 from perdure.lineage.lineage import Lineage
 from perdure.lineage.records import Cursor, RecordKind
 from perdure.lineage.writer import CheckpointWriter, Snapshot
-from perdure.saver import Saver
 from perdure.store import Timeouts, open_store, until_deadline
 
 JOB = Job("team", "digits", "1")
@@ -95,28 +97,30 @@ def arrays(step: int) -> Arrays:
 class Trainer:
     """Saves with the real saver, as an attempt does; what it has committed is said in its log."""
 
-    def __init__(self, url: str, timeouts: Timeouts) -> None:
-        store = open_store(url, timeouts)
+    def __init__(self, url: str) -> None:
+        store = open_store(url, Timeouts(connect=1, read=1, request=2))
         self.board = Board(str(JOB), 1)
-        self.process = Process(until_deadline(store, PATIENCE_SECONDS), Keep(1))
-        self.process.begin()
-        self.process.lineage.log.write_store = store
-        self.saver = Saver(self.process.writer, self.board)
+        self.process = Process(until_deadline(store, PATIENCE_SECONDS), Keep(1)).begin()
+        self.process.lineage.log.write_store = store  # the saver has its own way of trying again
+        self.saver = saver.Saver(self.process.writer, self.board)
 
     def train(self, saves: int) -> None:
-        """Make `saves` saves; a failed one is made again."""
+        """Make `saves` saves; one that failed is made again."""
         point = self.process.lineage.point_for(0)
-        step = point.checkpoint.step if point else 0
-        say(resumed=step)
-        for _ in range(saves):
-            step += 1
-            saved = self.saver.save(
-                lambda step=step: snapshot(step, arrays(step)), PATIENCE_SECONDS
-            )
-            say(committed=saved.committed.record, step=step)
+        resumed = point.checkpoint.step if point else 0
+        say(resumed=resumed, damaged=self.process.notices)
+        for step in range(resumed + 1, resumed + 1 + saves):
+            self._save(step)
         self.saver.finish_cleaning()
         kinds = [str(notice.kind) for notice in self.board.status().notices]
-        say(failures=self.saver.failures, notices=kinds, damaged=self.process.notices)
+        say(failures=self.saver.failures, notices=sorted({*kinds}))
+
+    def _save(self, step: int) -> None:
+        saved = self.saver.save(lambda: snapshot(step, arrays(step)), PATIENCE_SECONDS)
+        say(committed=saved.committed.record, step=step)
+        looked_at = Path(os.environ.get("LOOKED_AT", ""))
+        while looked_at.name and not looked_at.with_suffix(f".{step}").exists():
+            time.sleep(0.005)
 
 
 def say(**what: Any) -> None:
@@ -125,12 +129,12 @@ def say(**what: Any) -> None:
 
 
 def main() -> None:
-    """`lineage_process.py STORE SAVES`."""
+    """`lineage_process.py STORE SAVES`; with LOOKED_AT it waits after step N for the file LOOKED_AT.N."""
     url, saves = sys.argv[1:]
     small_chunks()
     saver.RETRY_SECONDS, saver.RETRY_MOST_SECONDS = 0.05, 0.2
     try:
-        Trainer(url, Timeouts(connect=1, read=1, request=2)).train(int(saves))
+        Trainer(url).train(int(saves))
     except Fenced as fenced:
         say(fenced=str(fenced))
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import s3_server
 from lineage_process import Process, arrays
+from s3_faults import Delay
 from s3_proxy import S3Proxy
 from s3_server import S3Server
 from trainers import Nursery
@@ -37,11 +38,11 @@ class Bench:
     folder: Path
     runs: int = 0
 
-    def start(self, *arguments: str) -> int:
+    def start(self, saves: int = 4, **environ: str) -> int:
         """Start a process that makes saves; returns its id."""
         self.runs += 1
-        environ = s3_server.credentials(self.proxy.url)
-        script = [lineage_process.__file__, *(arguments or (self.url, "4"))]
+        script = [lineage_process.__file__, self.url, str(saves)]
+        environ = {**s3_server.credentials(self.proxy.url), **environ}
         return self.nursery.start(script, environ, self.folder, self.log)
 
     @property
@@ -51,7 +52,8 @@ class Bench:
 
     def said(self) -> list[dict[str, Any]]:
         """What the newest process has said to the test; a kill may cut its last line short."""
-        lines = self.log.read_text().splitlines(keepends=True)
+        text = self.log.read_text() if self.log.exists() else ""
+        lines = text.splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.startswith("{") and line[-1] == "\n"]
 
     def committed(self) -> int:
@@ -99,9 +101,15 @@ class Bench:
         log = newer.lineage.log
         index = log.index
         stay = {*index.checkpoints, *index.finals, *index.requests, index.finished}
-        numbers = [int(key[-13:-5]) for key in self.store.list(f"{log.prefix}/log/")]
-        others = {log.read(number).kind for number in numbers if number not in stay}
+        keys = {*self.store.list(f"{log.prefix}/log/")} - self.came_late()
+        others = {log.read(n).kind for key in keys if (n := int(key[-13:-5])) not in stay}
         assert others <= {RecordKind.START, RecordKind.PRUNED}
+
+    def came_late(self) -> set[str]:
+        """Keys of records that were written after their sender had given the request up: they say nothing."""
+        met = self.proxy.faults
+        late = [r.key for r, fault in met if r.kind == "create" and isinstance(fault, Delay)]
+        return {key.partition("prefix/")[2] for key in late}
 
 
 @pytest.fixture(scope="module")
