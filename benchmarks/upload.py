@@ -34,12 +34,11 @@ import s3_server
 from go_programs import NotBuildable
 
 from perdure.contract.environment import Encryption
-from perdure.lineage.chunk_writer import ChunkWriter, Tensor
+from perdure.lineage.chunk_writer import PARALLEL, ChunkWriter, Tensor
 from perdure.store import Meter, Store, Timeouts, metered, open_store, until_deadline
 from perdure.store.s3_clients import Clients
 
 OBJECT_BYTES = 16 << 20
-THREADS = 4
 Upload = Callable[[list[np.ndarray], str], None]
 Work = Callable[[], None]
 
@@ -60,7 +59,7 @@ def contenders(url: str) -> dict[str, Upload]:
         ChunkWriter(store, name, "w").write(tensors)
 
     def obstore_objects(arrays: list[np.ndarray], name: str) -> None:
-        with ThreadPoolExecutor(THREADS) as pool:
+        with ThreadPoolExecutor(PARALLEL) as pool:
             put = lambda n: obstore.put(  # noqa: E731
                 raw, f"{prefix}/{name}/{n}", arrays[n].data, use_multipart=False
             )
@@ -75,7 +74,7 @@ def contenders(url: str) -> dict[str, Upload]:
 
     return {
         "perdure": perdure,
-        f"obstore, the same objects in {THREADS} threads": obstore_objects,
+        f"obstore, the same objects in {PARALLEL} threads": obstore_objects,
         "obstore at its defaults, one object": obstore_defaults,
         "boto3's upload_fileobj": boto3_upload,
     }

@@ -99,3 +99,46 @@ def test_credentials_in_the_endpoint_are_not_shown(monkeypatch: pytest.MonkeyPat
     made = clients()
     made.control()
     assert made.where == " at http://s3.example.com"
+
+
+@pytest.mark.parametrize(
+    ("sse", "of_obstore", "of_botocore"),
+    [
+        ("", {}, {}),
+        ("AES256", {"server_side_encryption": "AES256"}, {"ServerSideEncryption": "AES256"}),
+        (
+            "aws:kms:a-key",
+            {"server_side_encryption": "aws:kms", "sse_kms_key_id": "a-key"},
+            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "a-key"},
+        ),
+    ],
+)
+def test_both_clients_ask_for_the_encryption(
+    sse: str, of_obstore: dict[str, str], of_botocore: dict[str, str]
+) -> None:
+    made = clients(sse=sse)
+    asked = {name.removeprefix("aws_"): value for name, value in made.writing().config.items()}
+    assert {n: v for n, v in asked.items() if "encryption" in n or "kms" in n} == of_obstore
+    assert made.encrypted == of_botocore
+
+
+def test_forgotten_clients_are_made_anew_with_what_the_environment_says_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = clients()
+    before = made.control()
+    assert made.control() is before
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://s3.other.example.com")
+    made.forget()
+    made.control()
+    assert made.where == " at http://s3.other.example.com"
+
+
+def test_bytes_are_tried_once_and_only_reading_waits_for_the_next_ones() -> None:
+    made = clients()
+    for store, waits in ((made.reading(), True), (made.writing(), False)):
+        assert store.retry_config is not None
+        assert store.retry_config["max_retries"] == 0
+        assert store.client_options is not None
+        assert ("read_timeout" in store.client_options) is waits
+        assert "timeout" in store.client_options
