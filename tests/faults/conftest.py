@@ -13,12 +13,13 @@ import lineage_process
 import numpy as np
 import pytest
 import s3_server
-from lineage_process import Process, arrays
+from lineage_process import JOB, Process, arrays
 from s3_faults import Delay
 from s3_proxy import S3Proxy
 from s3_server import S3Server
 from trainers import Nursery
 
+import perdure
 from perdure.contract.environment import Keep
 from perdure.lineage.chunk_reader import read_tensors
 from perdure.lineage.records import RecordKind
@@ -40,10 +41,29 @@ class Bench:
 
     def start(self, saves: int = 4, **environ: str) -> int:
         """Start a process that makes saves; returns its id."""
-        self.runs += 1
         script = [lineage_process.__file__, self.url, str(saves)]
+        return self._start(script, environ)
+
+    def start_prune(self) -> int:
+        """Start `perdure checkpoints prune`, keeping two."""
+        script = [
+            str(Path(perdure.__file__).with_name("__main__.py")),
+            "checkpoints",
+            "prune",
+            "--keep",
+            "last=2",
+        ]
+        return self._start([*script, "--store", self.url, "--job", str(JOB)], {})
+
+    def _start(self, script: list[str], environ: dict[str, str]) -> int:
+        self.runs += 1
         environ = {**s3_server.credentials(self.proxy.url), **environ}
         return self.nursery.start(script, environ, self.folder, self.log)
+
+    def renew(self) -> None:
+        """A lineage without anything."""
+        self.url = f"{self.url.partition('/prefix')[0]}/prefix/{self.runs}"
+        self.store = open_store(self.url)
 
     @property
     def log(self) -> Path:
@@ -103,7 +123,7 @@ class Bench:
         stay = {*index.checkpoints, *index.finals, *index.requests, index.finished}
         keys = {*self.store.list(f"{log.prefix}/log/")} - self.came_late()
         others = {log.read(n).kind for key in keys if (n := int(key[-13:-5])) not in stay}
-        assert others <= {RecordKind.START, RecordKind.PRUNED}
+        assert others <= {RecordKind.START, RecordKind.PRUNED, RecordKind.FINISHED}
 
     def came_late(self) -> set[str]:
         """Keys of records that were written after their sender had given the request up: they say nothing."""

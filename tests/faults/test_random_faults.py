@@ -75,6 +75,8 @@ class Weather:
         return fault
 
     def _next(self) -> Fault | None:
+        if not self.is_saving and self._burst == ENDS_A_START:
+            self._left = 0
         if self._left:
             self._left -= 1
             return self._burst

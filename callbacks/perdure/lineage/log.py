@@ -202,16 +202,24 @@ class Log:
 
     def _create(self, record: Record) -> Record:
         """Create `record`; what stands under its number then, if this process wrote that."""
+        for _ in range(TRIES):
+            present = self._try_to_create(record)
+            if present is not None:
+                return present
+        raise Unavailable(
+            f"Expected to create record {record.number} of {self.prefix}. Received: it is there already, "
+            f"but nothing is."
+        )
+
+    def _try_to_create(self, record: Record) -> Record | None:
+        """None if the store says that there is a record of this number, and there is none."""
         try:
             self.write_store.create(self.key(record.number), record.encode())
             return record
         except Exists:
             present = self._present(record.number)
             if present is None and record.number > max(self._numbers(), default=0):
-                raise Unavailable(
-                    f"Expected to create record {record.number} of {self.prefix}. Received: it is there "
-                    f"already, but nothing is."
-                ) from None
+                return None
             if present is None or present.writer != self.writer:
                 raise WriterFenced(
                     f"record {record.number} of {self.prefix} was written by another process"
