@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from perdure.lineage.table import (
     TensorEntry,
     checksum_of,
     chunk_key,
-    chunks_of,
 )
 from perdure.store import Data, Missing, Store, TooLarge
 
@@ -76,19 +75,25 @@ def _check_pieces(entry: TensorEntry) -> None:
         raise Damaged(f"tensor {entry.path} names other chunks than were written")
 
 
-def damages(store: Store, prefix: str, entries: Sequence[TensorEntry]) -> Iterator[Damaged]:
-    """What is wrong with the chunks of a table; each is read and let go."""
+def damages(
+    store: Store, prefix: str, chunks: Sequence[Chunk], on_read: Callable[[Chunk], None]
+) -> dict[Chunk, str]:
+    """The chunks that cannot be used, with the reason; each is read and let go.
 
-    def check(chunk: Chunk) -> Damaged | None:
+    `on_read` is called in several threads with each chunk that was read.
+    """
+
+    def check(chunk: Chunk) -> str | None:
         try:
             content(store, prefix, chunk)
         except Damaged as error:
-            return error
+            return str(error)
+        finally:
+            on_read(chunk)
         return None
 
-    for found in in_threads(check, chunks_of(entries)):
-        if found is not None:
-            yield found
+    checked = zip(chunks, in_threads(check, chunks), strict=True)
+    return {chunk: problem for chunk, problem in checked if problem is not None}
 
 
 def content(store: Store, prefix: str, chunk: Chunk) -> Data:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from perdure.contract.environment import Job
-from perdure.lineage.chunk_reader import damages, read_tensors
+from perdure.lineage.chunk_reader import read_tensors
 from perdure.lineage.digest import canonical, digest_of
 from perdure.lineage.log import Log
 from perdure.lineage.parallel import in_threads
@@ -186,11 +186,6 @@ class Lineage:
         for number, checkpoint in self._read_checkpoints(sorted(kinds)).items():
             if checkpoint is not None:
                 yield number, kinds[number], checkpoint
-
-    def damage(self, checkpoint: Checkpoint) -> str | None:
-        """Why the bytes of `checkpoint` cannot be used, None if they can."""
-        found = next(damages(self.log.store, self.log.prefix, checkpoint.tensors), None)
-        return str(found) if found is not None else None
 
     def ends_of_fits(self) -> list[Checkpoint]:
         """The `final` checkpoints in the order of their fits."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from perdure.contract.environment import Keep
 from perdure.lineage.lineage import Lineage
-from perdure.lineage.log import Log
+from perdure.lineage.log import Absent, Log
 from perdure.lineage.parallel import in_threads
 from perdure.lineage.records import Checkpoint, Index, Record, RecordKind
 from perdure.lineage.retention import to_drop
@@ -82,6 +82,7 @@ def listed_chunks(log: Log) -> dict[str, int]:
 def _read(lineage: Lineage, chunks: Mapping[str, int]) -> Seen:
     log, index = lineage.log, lineage.log.index
     newest = log.read(log.newest)
+    _check_that_none_follows(log)
     named = {*index.checkpoints, *index.finals}
     live = {number: checkpoint for number, _, checkpoint in lineage.saved()}
     lost = {*newest.index.checkpoints, *newest.index.finals} | named
@@ -89,6 +90,15 @@ def _read(lineage: Lineage, chunks: Mapping[str, int]) -> Seen:
         numbers = ", ".join(map(str, sorted(lost - live.keys())))
         raise Damaged(f"checkpoint {numbers} cannot be read, so nobody knows which chunks it needs")
     return Seen(chunks, newest, index, live)
+
+
+def _check_that_none_follows(log: Log) -> None:
+    """No checksum protects a listing: a newer record than it names may say that a process has begun."""
+    try:
+        log.read(log.newest + 1)
+    except Absent:
+        return
+    raise Damaged(f"record {log.newest + 1} is there, but the store did not list it")
 
 
 def waste(seen: Seen) -> Waste:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from perdure.lineage.chunk_reader import content
+from perdure.lineage.chunk_reader import damages
 from perdure.lineage.lineage import Lineage
-from perdure.lineage.parallel import in_threads
 from perdure.lineage.records import Checkpoint
-from perdure.lineage.table import Chunk, Damaged
+from perdure.lineage.table import Chunk
 
 UNREADABLE = "its record cannot be read"
 
@@ -25,7 +24,8 @@ def verify(
         checkpoints: those of the lineage whose records can be read.
         on_read: called in several threads with each chunk that was read.
     """
-    problems = _damaged_chunks(lineage, checkpoints, on_read)
+    log = lineage.log
+    problems = damages(log.store, log.prefix, all_chunks(checkpoints), on_read)
     found = {
         number: UNREADABLE if number not in checkpoints else _first(checkpoints[number], problems)
         for number in _named(lineage)
@@ -39,23 +39,6 @@ def verify(
 def _named(lineage: Lineage) -> list[int]:
     index = lineage.log.index
     return sorted((*index.checkpoints, *index.finals))
-
-
-def _damaged_chunks(
-    lineage: Lineage, checkpoints: Mapping[int, Checkpoint], on_read: Callable[[Chunk], None]
-) -> dict[Chunk, str]:
-    def check(chunk: Chunk) -> str | None:
-        try:
-            content(lineage.log.store, lineage.log.prefix, chunk)
-        except Damaged as error:
-            return str(error)
-        finally:
-            on_read(chunk)
-        return None
-
-    chunks = all_chunks(checkpoints)
-    checked = zip(chunks, in_threads(check, chunks), strict=True)
-    return {chunk: problem for chunk, problem in checked if problem is not None}
 
 
 def all_chunks(checkpoints: Mapping[int, Checkpoint]) -> list[Chunk]:

@@ -64,15 +64,20 @@ def _change_record(job: Job) -> None:
     record.write_text(record.read_text().replace('"step":', '"step": '[:-1] + "1"))
 
 
+def _chunk(job: Job) -> Path:
+    writer, digest, *_ = _newest_checkpoint(job)["body"]["chunks"][0]
+    return _lineage(job) / "chunks" / writer / digest
+
+
 def _flip_byte_of_chunk(job: Job) -> None:
-    chunk = _lineage(job) / "chunks" / _newest_checkpoint(job)["body"]["tensors"][0]["chunk"]
+    chunk = _chunk(job)
     data = bytearray(chunk.read_bytes())
     data[7] ^= 1
     chunk.write_bytes(data)
 
 
 def _delete_chunk(job: Job) -> None:
-    (_lineage(job) / "chunks" / _newest_checkpoint(job)["body"]["tensors"][0]["chunk"]).unlink()
+    _chunk(job).unlink()
 
 
 @pytest.mark.slow

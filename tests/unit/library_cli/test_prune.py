@@ -242,6 +242,21 @@ def test_checkpoints_that_are_given_up_while_they_are_read_are_no_damage(
     check_all_is_readable(store)
 
 
+def test_a_listing_that_leaves_out_the_newest_record_is_not_believed(store, lineage, monkeypatch):
+    original = LocalStore.list
+
+    def short(self: LocalStore, prefix: str) -> dict[str, int]:
+        found = original(self, prefix)
+        return {key: size for key, size in found.items() if not key.endswith("/00000005.json")}
+
+    before = keys(store)
+    monkeypatch.setattr(LocalStore, "list", short)
+    result = perdure(store, "prune")
+    monkeypatch.undo()
+    assert (result.exit_code, keys(store)) == (1, before)
+    assert "record 5 is there, but the store did not list it" in result.stderr
+
+
 def test_who_appends_first_wins(store, lineage, monkeypatch):
     garbage(store, "dead")
     act, create = save(lineage, 30), LocalStore.create

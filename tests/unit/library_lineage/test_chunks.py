@@ -18,6 +18,7 @@ from perdure.lineage.chunk_writer import PARALLEL, ChunkWriter, Tensor, Written
 from perdure.lineage.table import (
     CHUNK_BYTES,
     PACK_BELOW_BYTES,
+    Chunk,
     Damaged,
     TensorEntry,
     chunk_key,
@@ -232,9 +233,11 @@ def test_a_flipped_byte_is_damage(store, position):
     store.put(chunk_key(PREFIX, chunk), bytes(data))
     with pytest.raises(Damaged, match=f"chunk {chunk.name} holds other bytes than were written"):
         read_tensors(store, PREFIX, written.entries)
-    assert [*map(str, damages(store, PREFIX, written.entries))] == [
-        f"chunk {chunk.name} holds other bytes than were written"
-    ]
+    read: list[Chunk] = []
+    assert damages(store, PREFIX, [chunk], read.append) == {
+        chunk: f"chunk {chunk.name} holds other bytes than were written"
+    }
+    assert read == [chunk]
 
 
 def test_bytes_that_were_damaged_on_their_way_are_read_again(store, disturbed):

@@ -14,6 +14,7 @@ from perdure.lineage import chunk_writer, table
 from perdure.lineage.chunk_reader import read_tensors
 from perdure.lineage.log import WriterFenced
 from perdure.lineage.records import RecordKind
+from perdure.lineage.verification import verify
 from perdure.store import Unavailable
 from perdure.store.local import LocalStore
 
@@ -207,7 +208,8 @@ def test_a_kill_at_any_write_leaves_every_checkpoint_complete(
 
 
 def damages(found: Any) -> list[str | None]:
-    return [found.lineage.damage(checkpoint) for _, _, checkpoint in found.lineage.saved()]
+    checkpoints = {number: checkpoint for number, _, checkpoint in found.lineage.saved()}
+    return [*verify(found.lineage, checkpoints, lambda _chunk: None).values()]
 
 
 def check_that_another_goes_on(newer: Any, committed: dict[int, Any]) -> None:
