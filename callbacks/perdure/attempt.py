@@ -164,7 +164,8 @@ class Attempt:
         program = determinism.program_fingerprint(os.environ)
         environment = determinism.environment_fingerprint()
         self._start = {
-            "fixed": asdict(self.fixed), "program": program, "environment": environment
+            "fixed": asdict(self.fixed), "program": program, "environment": environment,
+            "keep": str(self.settings.keep),
         }  # fmt: skip
         self.versions = {name: environment[name] for name in self.versions}
         interruptions = self._interruptions()

@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras.src.backend.common import global_state
 from keras.src.backend.tensorflow import trainer as tensorflow_trainer
 from keras.src.random import seed_generator
+from keras.src.saving import serialization_lib
 from keras.src.trainers.data_adapters import array_data_adapter, data_adapter
 from keras.src.utils import rng_utils
 from tensorflow.python.eager import context as tf_context
@@ -84,6 +85,19 @@ def strategy_of(epoch_iterator: Any) -> str | None:
 def layers_of(model: Any) -> list[Any]:
     """The model and all its layers, each once, in the order in which Keras has them."""
     return list(model._flatten_layers())
+
+
+def serialized(model: Any) -> dict[str, Any]:
+    """What Keras puts into the config.json of a `.keras` file; an object that is shared is so once."""
+    with serialization_lib.ObjectSharingScope():
+        config: dict[str, Any] = serialization_lib.serialize_keras_object(model)
+    return config
+
+
+def deserialized(config: dict[str, Any], custom_objects: dict[str, Any]) -> Any:
+    """The model that `serialized` described, without its values; no code in it is run."""
+    with serialization_lib.ObjectSharingScope():
+        return serialization_lib.deserialize_keras_object(config, custom_objects, safe_mode=True)
 
 
 def evaluation_iterator(model: Any) -> Any:

@@ -5,6 +5,7 @@ The transcript in the README is the output of the digits' run. `UPDATE_README=1`
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from serving import commanded, lineages, served
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "deploy/examples").glob("*/job.yaml"))
@@ -21,6 +23,15 @@ DISTURBANCES = {
     "sunspots": ["--preempt-after", "30 steps", "--kill-after", "60 steps"],
 }
 BEGIN, END = "<!-- transcript:begin -->\n", "<!-- transcript:end -->\n"
+EVALUATE = """
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+images, labels = load_digits(return_X_y=True)
+images = (images / 16.0).astype("float32").reshape(-1, 8, 8, 1)
+images, _, labels, _ = train_test_split(images, labels, test_size=297, random_state=0, stratify=labels)
+_, x, _, y = train_test_split(images, labels, test_size=300, random_state=0, stratify=labels)
+result = keras.models.load_model(path).evaluate(x, y, verbose=0)
+"""
 SHOWN = ("job", "attempt", "Succeeded", "steps", "checkpoints", "identical")
 
 
@@ -69,6 +80,19 @@ def test_example_is_identical_after_disturbances(example: str, tmp_path: Path) -
     assert "exited with 75 (Preempted)" in output
     if example == "digits":
         _check_readme(_transcript(output))
+        _check_export(tmp_path)
+
+
+def _check_export(folder: Path) -> None:
+    """A file for serving evaluates to the best epoch's metrics, whose weights EarlyStopping puts back."""
+    store = (folder / ".perdure").as_uri()
+    job, _undisturbed = sorted(lineage["job"] for lineage in lineages(store))
+    commanded(store, "export", "--job", job, "--to", str(folder / "digits.keras"))
+    (fit,) = json.loads(commanded(store, "results", "--job", job))["fits"]
+    history = fit["history"]
+    best = history["val_loss"].index(min(history["val_loss"]))
+    trained = [history["val_loss"][best], history["val_accuracy"][best]]
+    assert served(EVALUATE, folder / "digits.keras") == [trained]
 
 
 def _check_readme(transcript: str) -> None:

@@ -6,6 +6,7 @@ import importlib.metadata
 
 import click
 
+from perdure.cli.exporting import export
 from perdure.cli.ls import ls
 from perdure.cli.prune import prune
 from perdure.cli.results import results
@@ -44,5 +45,5 @@ def checkpoints() -> None:
     """What a job has saved."""
 
 
-for _command in (ls, show, verify, prune, results):
+for _command in (ls, show, verify, prune, export, results):
     checkpoints.add_command(_command)

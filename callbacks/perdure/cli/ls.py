@@ -38,7 +38,7 @@ def _list_lineages(store: str, as_json: bool) -> None:
         (s.job, s.state, "-" if s.step is None else s.step, s.checkpoints, size(s.bytes))
         for s in found
     ]
-    print_table(("lineage", "state", "step", "checkpoints", "size"), rows)
+    print_table(("lineage", "state", "step", "checkpoints", "size"), *rows)
 
 
 def _list_checkpoints(store: str, job: str, as_json: bool) -> None:
@@ -57,7 +57,7 @@ def _list_checkpoints(store: str, job: str, as_json: bool) -> None:
         )
         for row in rows
     ]  # fmt: skip
-    print_table(header, table)
+    print_table(header, *table)
 
 
 def _rows(lineage: Lineage) -> list[dict[str, Any]]:

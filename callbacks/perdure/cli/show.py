@@ -104,7 +104,7 @@ def _print(shown: _Shown) -> None:
         facts |= {
             f"{part}: {name}": str(value) for name, value in shown.start.get(part, {}).items()
         }
-    print_table(("", ""), list(facts.items()))
+    print_table(*facts.items())
     _print_tensors(checkpoint)
     _print_chunks(shown)
 
@@ -113,7 +113,7 @@ def _print_tensors(checkpoint: Checkpoint) -> None:
     for group, entries in groupby(checkpoint.tensors, key=lambda entry: entry.group):
         rows = [(e.path, e.dtype, str(list(e.shape)), size(e.length)) for e in entries]
         click.echo()
-        print_table((group, "dtype", "shape", "size"), rows)
+        print_table((group, "dtype", "shape", "size"), *rows)
 
 
 def _print_chunks(shown: _Shown) -> None:
@@ -122,4 +122,4 @@ def _print_chunks(shown: _Shown) -> None:
         for c in shown.checkpoint.chunks()
     ]
     click.echo()
-    print_table(("chunk", "size", "shared with"), rows)
+    print_table(("chunk", "size", "shared with"), *rows)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import click
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
-    """Print rows in columns: numbers to the right, texts to the left."""
-    columns = list(zip(header, *rows, strict=True))
+def print_table(*rows: Sequence[str | int]) -> None:
+    """Print rows in columns: those with numbers to the right, texts to the left."""
+    columns = list(zip(*rows, strict=True))
     widths = [max(len(str(cell)) for cell in column) for column in columns]
-    for row in (header, *rows):
+    for row in rows:
         cells = [
             str(cell).rjust(width) if _is_of_numbers(column) else str(cell).ljust(width)
             for cell, width, column in zip(row, widths, columns, strict=True)

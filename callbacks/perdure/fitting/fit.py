@@ -242,6 +242,7 @@ class Fit:
         else:
             with self._board.during(Activity.COMPILING):
                 self._logs = compute(batches)
+                self._state.prepare()
             self._is_compiled = True
         self._at.advance(count)
         at = self._at

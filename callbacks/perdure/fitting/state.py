@@ -20,6 +20,7 @@ from perdure.lineage.records import Cursor, RecordKind
 from perdure.lineage.writer import Snapshot
 from perdure.state import callbacks as callback_state
 from perdure.state import streams, variables
+from perdure.state.architecture import Architecture
 from perdure.state.codec import Array, decode, encode
 from perdure.state.files import ManagedFiles
 
@@ -35,6 +36,11 @@ class FitState:
         self._board = board
         self._reader = variables.VariableReader()
         self._files = ManagedFiles(callbacks)
+        self._architecture = Architecture(model)
+
+    def prepare(self) -> None:
+        """Make what is the same in all saves, at a time when the training waits anyway."""
+        self._architecture.capture()
 
     def capture(
         self, kind: RecordKind, cursor: Cursor, step: int, extra: dict[str, Any]
@@ -51,6 +57,7 @@ class FitState:
             "eager": encode(streams.capture_eager(), arrays),
             "files": encode(self._files.capture(), arrays),
             "fit": encode(extra, arrays),
+            "architecture": encode(self._architecture.capture(), arrays),
         }
         held = [
             Tensor(STATE_GROUP, str(i), partial(_same, array)) for i, array in enumerate(arrays)
@@ -102,6 +109,7 @@ class FitState:
         if with_host_streams:
             streams.restore_host(decode(state["host"], arrays))
             streams.restore_eager(decode(state["eager"], arrays))
+        self.prepare()
 
     def _restore_callbacks(self, saved: list[dict[str, Any]], arrays: Sequence[Array]) -> None:
         names = [entry["name"] for entry in saved]

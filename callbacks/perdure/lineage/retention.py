@@ -35,7 +35,7 @@ def to_drop(rows: Sequence[Row], keep: Keep) -> set[int]:
         keep: what the user wants kept.
     """
     newest = rows[-max(keep.last, LEAST_KEPT) :]
-    kept = {*_numbers(newest), *_best(rows, keep), *_by_steps(rows, keep), *_by_hours(rows, keep)}
+    kept = {*_numbers(newest), *best(rows, keep), *_by_steps(rows, keep), *_by_hours(rows, keep)}
     return _numbers(rows) - kept
 
 
@@ -43,13 +43,13 @@ def _numbers(rows: Sequence[Row]) -> set[int]:
     return {row.number for row in rows}
 
 
-def _best(rows: Sequence[Row], keep: Keep) -> set[int]:
-    """The first of those with the best value."""
+def best(rows: Sequence[Row], keep: Keep) -> set[int]:
+    """The number of the first of those with the best value, none where no value is monitored."""
     values = {row.number: row.value for row in rows if row.value is not None}
     if keep.monitor is None or not values:
         return set()
-    best = min if keep.mode == "min" else max
-    return {best(values, key=lambda number: values[number])}
+    choose = min if keep.mode == "min" else max
+    return {choose(values, key=lambda number: values[number])}
 
 
 def _by_steps(rows: Sequence[Row], keep: Keep) -> set[int]:

@@ -51,7 +51,10 @@ def variables_of(model: Any) -> list[Named]:
 
 def optimizers_of(model: Any) -> list[Any]:
     """Every optimizer found on the model: the compiled one, then attributes in name order."""
-    found = [model.optimizer] if model.optimizer is not None else []
+    compiled = getattr(
+        model, "optimizer", None
+    )  # a model that is not compiled has no such attribute
+    found = [compiled] if compiled is not None else []
     for layer in keras_internals.layers_of(model):
         for value in _attributes(layer):
             if isinstance(value, keras.optimizers.Optimizer) and all(value is not o for o in found):
@@ -124,10 +127,12 @@ def _handle(variable: Any) -> Any:
     return variable.value if isinstance(variable, keras.Variable) else variable
 
 
-def mismatch(model: Any, entries: Sequence[TensorEntry]) -> str | None:
+def mismatch(
+    model: Any, entries: Sequence[TensorEntry], groups: Sequence[str] = MODEL_GROUPS
+) -> str | None:
     """The first difference between the model's variables and a checkpoint's table, as a sentence."""
-    present = [entry for entry in variables_of(model) if entry.group != "streams"]
-    saved = [entry for entry in entries if entry.group in MODEL_GROUPS]
+    present = [entry for entry in variables_of(model) if entry.group in groups]
+    saved = [entry for entry in entries if entry.group in groups]
     for position, (ours, theirs) in enumerate(zip(present, saved, strict=False)):
         shape, dtype = tuple(ours.variable.shape), _dtype(ours.variable)
         if (ours.group, shape, dtype) != (theirs.group, theirs.shape, _tf_dtype(theirs.dtype)):
@@ -152,12 +157,13 @@ def _tf_dtype(name: str) -> str:
 
 
 def assign(
-    model: Any, entries: Sequence[TensorEntry], arrays: Sequence[np.ndarray[Any, Any]]
-) -> None:
+    model: Any, entries: Sequence[TensorEntry], arrays: Sequence[np.ndarray[Any, Any]],
+    groups: Sequence[str] = MODEL_GROUPS,
+) -> None:  # fmt: skip
     """Give every variable the value that the checkpoint has for it; `mismatch` was None before."""
     streams = {e.path: a for e, a in zip(entries, arrays, strict=True) if e.group == "streams"}
-    values = [a for e, a in zip(entries, arrays, strict=True) if e.group in MODEL_GROUPS]
-    targets = [entry for entry in variables_of(model) if entry.group != "streams"]
+    values = [a for e, a in zip(entries, arrays, strict=True) if e.group in groups]
+    targets = [entry for entry in variables_of(model) if entry.group in groups]
     for target, value in zip(targets, values, strict=True):
         target.variable.assign(value)
     for name, variable in keras_internals.make_global_generators(streams).items():
