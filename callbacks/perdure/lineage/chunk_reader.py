@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from perdure.lineage.parallel import in_threads
 from perdure.lineage.table import (
     Chunk,
     Damaged,
+    Piece,
     TensorEntry,
     checksum_of,
     chunk_key,
@@ -29,41 +29,52 @@ Array = np.ndarray[Any, Any]
 def read_tensors(store: Store, prefix: str, entries: Sequence[TensorEntry]) -> list[Array]:
     """Read and verify the tensors of a table, in its order.
 
+    A tensor that lies in one chunk is a view of what was received, which cannot be written.
+
     Raises:
         Damaged: a chunk is missing or its bytes are not what was written.
     """
-    arrays = [np.empty(math.prod(e.shape), dtype_of(e.dtype)) for e in entries]
-    targets = _targets(entries, arrays)
+    places = _places(entries)
+    memory = {
+        row: np.empty(entry.length, np.uint8)
+        for row, entry in enumerate(entries)
+        if len(entry.pieces) != 1
+    }
 
     def read(chunk: Chunk) -> None:
         data = memoryview(content(store, prefix, chunk))
-        for offset, target, checksum in targets[chunk]:
-            piece = data[offset : offset + len(target)]
-            if checksum is not None and digest(piece) != checksum:
+        for row, piece, start in places[chunk]:
+            part = data[piece.offset : piece.offset + piece.length]
+            if not piece.is_whole and digest(part) != entries[row].checksum:
                 raise Damaged(f"chunk {chunk.name} holds other bytes of a tensor than were written")
-            target[:] = np.frombuffer(piece, np.uint8)
+            if len(entries[row].pieces) == 1:
+                memory[row] = np.frombuffer(part, np.uint8)
+            else:
+                memory[row][start : start + len(part)] = np.frombuffer(part, np.uint8)
 
-    in_threads(read, targets)
-    return [array.reshape(e.shape) for e, array in zip(entries, arrays, strict=True)]
+    in_threads(read, places)
+    return [_tensor(entry, memory[row]) for row, entry in enumerate(entries)]
 
 
-Target = tuple[int, np.ndarray[Any, np.dtype[np.uint8]], str | None]
+Place = tuple[int, Piece, int]
 
 
-def _targets(entries: Sequence[TensorEntry], arrays: Sequence[Array]) -> dict[Chunk, list[Target]]:
-    """For each chunk: from which offset which bytes of memory are filled, and their checksum where the
-    chunk's own digest does not say it.
-    """
-    targets: dict[Chunk, list[Target]] = {}
-    for entry, array in zip(entries, arrays, strict=True):
+def _places(entries: Sequence[TensorEntry]) -> dict[Chunk, list[Place]]:
+    """For each chunk: the pieces in it, of which row of the table, and from which of its bytes on."""
+    places: dict[Chunk, list[Place]] = {}
+    for row, entry in enumerate(entries):
         _check_pieces(entry)
-        memory, start = array.view(np.uint8) if array.size else np.empty(0, np.uint8), 0
+        start = 0
         for piece in entry.pieces:
-            checksum = None if piece.is_whole else entry.checksum
-            place = memory[start : start + piece.length]
-            targets.setdefault(piece.chunk, []).append((piece.offset, place, checksum))
+            places.setdefault(piece.chunk, []).append((row, piece, start))
             start += piece.length
-    return targets
+    return places
+
+
+def _tensor(entry: TensorEntry, memory: np.ndarray[Any, np.dtype[np.uint8]]) -> Array:
+    if entry.length == 0:
+        return np.empty(entry.shape, dtype_of(entry.dtype))
+    return memory.view(dtype_of(entry.dtype)).reshape(entry.shape)
 
 
 def _check_pieces(entry: TensorEntry) -> None:
