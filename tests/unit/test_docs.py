@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from perdure.cli import checkpoints
+from perdure.cli.exporting import export
 from perdure.contract import environment
 from perdure.contract.exits import ExitCode, Reason
 from perdure.contract.labels import API_VERSION, KIND
@@ -21,6 +23,7 @@ from perdure_operator.decide.conditions import Type
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 GUIDE = (ROOT / "docs/user-guide.md").read_text()
+CHECKPOINTS = (ROOT / "docs/checkpoints.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 DOCUMENTS = [
     path
@@ -58,6 +61,17 @@ def test_options_table_is_the_command():
     options = {name for parameter in run.params for name in parameter.opts if name.startswith("--")}
     cells = " ".join(rows(GUIDE, "Run a manifest on this machine"))
     assert set(re.findall(r"--[a-z-]+", cells)) == options
+
+
+def test_checkpoint_commands_table_is_the_command():
+    cells = " ".join(rows(CHECKPOINTS, "Commands"))
+    assert set(re.findall(r"checkpoints ([a-z]+)", cells)) == {*checkpoints.commands}
+
+
+def test_export_options_table_is_the_command():
+    options = {name for parameter in export.params for name in parameter.opts}
+    cells = " ".join(rows(CHECKPOINTS, "Exporting for serving"))
+    assert set(re.findall(r"--[a-z]+", cells)) == options - {"--store", "--job"}
 
 
 def reasons_of_the_operator() -> set[str]:

@@ -74,4 +74,5 @@ def _report(seen: Seen, drop: set[int], unneeded: Waste, deleted: str) -> None:
         click.echo(f"checkpoint {number} at step {seen.live[number].step} {deleted}")
     for number in sorted({*unneeded.records} - drop):
         click.echo(f"record {number}, given up before, {deleted}")
-    click.echo(f"{len(unneeded.chunks)} chunks, {size(unneeded.bytes)}, {deleted}")
+    count = len(unneeded.chunks)
+    click.echo(f"{count} chunk{'' if count == 1 else 's'}, {size(unneeded.bytes)}, {deleted}")

@@ -92,7 +92,7 @@ def test_keep_gives_up_checkpoints_of_a_finished_lineage(store, finished):
     result = perdure(store, "prune", "--keep", "last=1")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        "checkpoint 2 at step 10 deleted", "1 chunks, 36 B, deleted"
+        "checkpoint 2 at step 10 deleted", "1 chunk, 36 B, deleted"
     ]  # fmt: skip
     assert numbers(store) == [1, 3, 4, 5, 6, 7, 8]
     assert read_anew(store).is_finished
