@@ -43,6 +43,17 @@ class Feed:
         self._owed = self._owed_before_epoch = 0
         self._first: Any = None
         self._relay: Relay | None = None
+        self._see_size()
+
+    def _see_size(self) -> None:
+        """How many batches an epoch has. Asked once per epoch: Keras runs a TensorFlow op for it."""
+        iterator = self._epoch_iterator
+        batches = iterator.data_adapter.num_batches
+        self._batches = None if self.is_persistent or batches is None else int(batches)
+        self.ends_unannounced = batches is None and not self.is_persistent
+        """Whether only pulling tells where an epoch ends. What Keras learns in the first epoch is one
+        too many, so it is so in every epoch.
+        """
 
     def close(self) -> None:
         """Let go of iterators that run Python code, which TensorFlow would complain of at the exit."""
@@ -59,6 +70,7 @@ class Feed:
     def begin_epoch(self, epoch: int) -> None:
         """Epoch `epoch` begins: sources and keyed orders follow it."""
         self._epoch = epoch
+        self._see_size()
         self._owed_before_epoch = self._owed
         self._first = self._source_iterator = None
         if self._keyed is not None:
@@ -76,10 +88,9 @@ class Feed:
 
     def step_size(self, batch: int, steps_per_execution: int) -> int:
         """How many batches the next call of the train function takes: fewer at the end of an epoch."""
-        batches = self._epoch_iterator.data_adapter.num_batches
-        if self.is_persistent or batches is None:
+        if self._batches is None:
             return steps_per_execution
-        return max(1, min(steps_per_execution, int(batches) - batch))
+        return max(1, min(steps_per_execution, self._batches - batch))
 
     def skip(self, iterator: Any, batch: int, steps_per_execution: int) -> int:
         """Pass over one call of the train function from batch `batch` on; how many batches it is.
@@ -108,7 +119,9 @@ class Feed:
 
     def settle(self, on_pull: Callable[[], None]) -> None:
         """Pull what is owed, in the order in which the dead run's iterator drew it."""
-        if self._owed and self._keyed is not None:
+        if not self._owed:
+            return
+        if self._keyed is not None:
             self._keyed.begin_epoch(self._drawn_in)
         while self._owed:
             batch = next(self._iterator)
@@ -129,14 +142,6 @@ class Feed:
         if self._source is not None and self._first is None:
             self._first = next(iter(self._source.dataset(self._epoch)), None)
         return None if self._first is None else fingerprint(self._first)
-
-    @property
-    def ends_unannounced(self) -> bool:
-        """Whether only pulling tells where an epoch ends. What Keras learns in the first epoch is one
-        too many, so it is so in every epoch.
-        """
-        iterator = self._epoch_iterator
-        return iterator.steps_per_epoch is None and iterator.data_adapter.num_batches is None
 
     def take(self, iterator: Any, batch: int, steps_per_execution: int) -> tuple[Any, int]:
         """Pull the batches of the next step; an iterator that yields them, and how many there were.

@@ -75,7 +75,7 @@ class QuietProgbar(keras.callbacks.ProgbarLogger):  # type: ignore[misc]
         self._is_open = is_open
 
     def _shows(self) -> bool:
-        return self._is_open() and self.verbose != 0
+        return self.verbose != 0 and self._is_open()
 
 
 def _showing(name: str) -> Callable[..., None]:

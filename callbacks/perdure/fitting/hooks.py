@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from perdure.attempt import Attempt
+from perdure import keras_internals
+from perdure.attempt import Attempt, Exits
 from perdure.contract.status import Activity
 from perdure.fitting.fit import Fit
 
@@ -17,17 +17,21 @@ Run = Callable[[Any, Compute], Any]
 
 
 class StandIn:
-    """Stands in for a model's train or test function, and can be taken away again."""
+    """Stands in for a model's train or test function, and can be taken away again. What `run` ends the
+    process by is noted.
+    """
 
-    def __init__(self, run: Run, original: Compute) -> None:
+    def __init__(self, run: Run, function: Any, exits: Exits) -> None:
         self._run = run
-        self.original = original
+        self._exits = exits
+        self.original: Compute = _unwrapped(function)
 
     def __call__(self, iterator: Any) -> Any:
         """Run one call of the function; `train_on_batch` and its like are passed on."""
-        if not isinstance(iterator, tf.data.Iterator):
+        if not isinstance(iterator, keras_internals.DatasetIterator):
             return self.original(iterator)
-        return self._run(iterator, self.original)
+        with self._exits:
+            return self._run(iterator, self.original)
 
 
 def _unwrapped(function: Any) -> Any:
@@ -95,7 +99,7 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
         with self._hooks.attempt.exits:
             fit.begin_test()
         self.model.test_function = StandIn(
-            self._noting(fit.test), _unwrapped(self.model.test_function)
+            fit.test, self.model.test_function, self._hooks.attempt.exits
         )
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
@@ -128,17 +132,8 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _stand_in(self, fit: Fit) -> None:
         self.model.train_function = StandIn(
-            self._noting(fit.train), _unwrapped(self.model.train_function)
+            fit.train, self.model.train_function, self._hooks.attempt.exits
         )
-
-    def _noting(self, run: Run) -> Run:
-        """`run`, with what it ends the process by noted."""
-
-        def noting(iterator: Any, compute: Compute) -> Any:
-            with self._hooks.attempt.exits:
-                return run(iterator, compute)
-
-        return noting
 
     def _fit(self) -> Fit:
         assert self._hooks.fit is not None, "on_train_begin comes first"
