@@ -12,8 +12,6 @@ operator with Go the first time. The table goes to benchmarks/results/burst.json
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import shutil
 import statistics
 import sys
@@ -24,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -33,7 +32,6 @@ from cluster.control_plane import ControlPlane
 from cluster.slots import Claim
 
 WARM_UP = 20
-RESULTS = Path(__file__).parent / "results" / "burst.json"
 
 
 @dataclass(frozen=True)
@@ -87,20 +85,11 @@ def measure(plane: ControlPlane, contender: Contender, jobs: int) -> Measured:
     return measured
 
 
-def rows(
-    jobs: int, ours: list[Measured], peer: list[Measured], name: str
-) -> Iterator[dict[str, object]]:
+def rows(jobs: int, ours: list[Measured], peer: list[Measured], name: str) -> Iterator[report.Row]:
     """The table's rows of one burst: the medians of the rounds."""
     for figure in FIGURES:
         a, b = (statistics.median(map(figure.of, all_)) for all_ in (ours, peer))
-        yield {
-            "what": f"{jobs} jobs created: {figure.what}",
-            "unit": figure.unit,
-            "ours": round(a, 2),
-            "peer": round(b, 2),
-            "peer_name": name,
-            "ratio": round(a / b, 3),
-        }
+        yield report.Row(f"{jobs} jobs created: {figure.what}", figure.unit, a, b, name)
 
 
 @click.command()
@@ -118,8 +107,7 @@ def rows(
 def main(jobs: tuple[int, ...], rounds: int, jobs_at_defaults: int) -> None:
     """Measure and print the table."""
     bursts = [(count, KUBEFLOW_BEST) for count in jobs] + [(jobs_at_defaults, KUBEFLOW_DEFAULTS)]
-    table: list[dict[str, object]] = []
-    machine = _machine()
+    table: list[report.Row] = []
     with control_plane() as plane:
         PERDURE.install(plane)
         KUBEFLOW_BEST.install(plane)
@@ -129,30 +117,7 @@ def main(jobs: tuple[int, ...], rounds: int, jobs_at_defaults: int) -> None:
                 for contender, measured in zip((PERDURE, peer), both, strict=True):
                     measured.append(measure(plane, contender, count))
             table += rows(count, *both, peer.name)
-    _print(table)
-    document = {"machine": machine, "rounds": rounds, "rows": table}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(document, indent=2) + "\n")
-
-
-def _print(table: list[dict[str, object]]) -> None:
-    for row in table:
-        click.echo(
-            f"{row['what']:50} {row['ours']:>9} {row['unit']:6} "
-            f"{row['peer']:>9} {row['unit']:6} x {row['ratio']:<7} {row['peer_name']}"
-        )
-
-
-def _machine() -> str:
-    """The machine, and how busy others keep it: to be called before anything is started."""
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    model = names[0] if names else "unknown CPU"
-    busy = f"load average of other work before the start {os.getloadavg()[0]:.1f}"
-    return f"{os.cpu_count()} cores, {model}, CPU only; {busy}"
+    report.write("burst", table, {"rounds": rounds})
 
 
 if __name__ == "__main__":

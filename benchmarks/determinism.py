@@ -7,13 +7,12 @@ setting and its ratio to TensorFlow's defaults with the same number of threads. 
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
-from pathlib import Path
+
+import report
 
 ROUNDS = 5
 SETTINGS = {
@@ -21,7 +20,6 @@ SETTINGS = {
     "op determinism": {"DETERMINISM": "1"},
     "oneDNN off": {"TF_ENABLE_ONEDNN_OPTS": "0"},
 }
-RESULTS = Path(__file__).parent / "results" / "determinism.json"
 
 
 def train() -> None:
@@ -74,23 +72,13 @@ def main() -> None:
     for _ in range(ROUNDS):
         for name, setting in SETTINGS.items():
             seconds[name].append(_seconds(setting))
-    base = statistics.median(seconds["defaults"])
-    rows = {
-        name: {
-            "seconds per epoch": round(statistics.median(s), 3),
-            "ratio": round(statistics.median(s) / base, 3),
-        }
-        for name, s in seconds.items()
-    }
-    for name, row in rows.items():
-        print(
-            f"{name:16s} {row['seconds per epoch']:8.3f} s per epoch  {row['ratio']:6.3f} of the defaults"
-        )
-    RESULTS.parent.mkdir(exist_ok=True)
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, CPU only"
-    RESULTS.write_text(
-        json.dumps({"machine": machine, "rounds": ROUNDS, "rows": rows}, indent=2) + "\n"
-    )
+    medians = {name: statistics.median(s) for name, s in seconds.items()}
+    base = medians.pop("defaults")
+    rows = [
+        report.Row(f"an epoch, {name}", "s", median, base, "TensorFlow's defaults")
+        for name, median in medians.items()
+    ]
+    report.write("determinism", rows, {"rounds": ROUNDS})
 
 
 if __name__ == "__main__":

@@ -11,13 +11,12 @@ import atexit
 import os
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from report import Row, machine, publish
+import report
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -98,7 +97,7 @@ def measure(
     return statistics.median(ours), statistics.median(bare), statistics.median(differences)
 
 
-def rows(steps: int, rounds: int) -> Iterator[Row]:
+def rows(steps: int, rounds: int) -> Iterator[report.Row]:
     """Both sets of callbacks; the first round of each warms up."""
     fits = Fits(steps)
     for name, callbacks, added in (
@@ -108,8 +107,8 @@ def rows(steps: int, rounds: int) -> Iterator[Row]:
         measure(fits, callbacks, 1, added)
         ours, bare, difference = measure(fits, callbacks, rounds, added)
         peer = f"Keras fit, {name}"
-        yield Row("a train step", "us", ours, bare, peer)
-        yield Row("added to a train step (ratio: of the step)", "us", difference, bare, peer)
+        yield report.Row("a train step", "us", ours, bare, peer)
+        yield report.Row("added to a train step (ratio: of the step)", "us", difference, bare, peer)
 
 
 def _use_folder() -> None:
@@ -123,13 +122,13 @@ def _use_folder() -> None:
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=2000, help="of an epoch")
     parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
-    on = machine()
     _use_folder()
-    publish("overhead", on, list(rows(arguments.steps, arguments.rounds)))
+    table = list(rows(arguments.steps, arguments.rounds))
+    report.write("overhead", table, {"steps": arguments.steps, "rounds": arguments.rounds})
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,19 +1,20 @@
-"""The one form of a result: a table on the terminal and results/NAME.json, rows of ours beside a peer's."""
+"""The table that every benchmark prints and keeps in results/NAME.json: ours beside a peer's, and the ratio."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
+BUSY = os.getloadavg()[0]  # of other work: read before the benchmark itself is part of it
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of ours and of a peer, in the same unit, measured in the same run."""
+    """One thing measured for both in the same run."""
 
     what: str
     unit: str
@@ -23,41 +24,32 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """Ours by the peer's."""
+        """Ours in terms of the peer's."""
         return self.ours / self.peer
 
 
-def machine() -> str:
-    """The machine, and how busy others keep it: to be called before anything is started."""
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    model = names[0] if names else "unknown CPU"
-    busy = f"load average of other work before the start {os.getloadavg()[0]:.1f}"
-    return f"{os.cpu_count()} cores, {model}, CPU only; {busy}"
-
-
-def publish(name: str, on: str, rows: Sequence[Row]) -> None:
-    """Print the table and write it; `on` is the machine."""
-    print(on)
+def write(name: str, rows: Sequence[Row], settings: Mapping[str, object]) -> None:
+    """Print the table and write results/NAME.json; `settings` are told beside the machine."""
+    machine = "; ".join([_machine(), *(f"{key} {value}" for key, value in settings.items())])
+    print(f"{machine}\n{'':64} {'unit':>18} {'ours':>10} {'peer':>10} {'ratio':>8}  peer")
     for row in rows:
         print(
-            f"{row.what:56} {row.ours:>10.4g} {row.peer:>10.4g} {row.unit:7} "
-            f"x {row.ratio:<8.3g} {row.peer_name}"
+            f"{row.what:64} {row.unit:>18} {row.ours:10.4g} {row.peer:10.4g} {row.ratio:8.3g}  "
+            f"{row.peer_name}"
         )
-    document = {"machine": on, "rows": [_json(row) for row in rows]}
+    document = {"machine": machine, "rows": [_rounded(row) for row in rows]}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
 
 
-def _json(row: Row) -> dict[str, object]:
-    return {
-        "what": row.what,
-        "unit": row.unit,
-        "ours": float(f"{row.ours:.4g}"),
-        "peer": float(f"{row.peer:.4g}"),
-        "peer_name": row.peer_name,
-        "ratio": float(f"{row.ratio:.3g}"),
-    }
+def _rounded(row: Row) -> dict[str, object]:
+    numbers = {"ours": row.ours, "peer": row.peer, "ratio": row.ratio}
+    return {**asdict(row), **{key: float(f"{number:.4g}") for key, number in numbers.items()}}
+
+
+def _machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    model = models[0] if models else "unknown CPU"
+    busy = f"load average of other work before the start {BUSY:.1f}"
+    return f"{os.cpu_count()} cores, {model}, CPU only; {busy}"
