@@ -61,8 +61,6 @@ class Exits:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Note and translate `error`; what a user's code raises passes as it is."""
-        if error is None:
-            return
         leaving = _exit_for(error)
         if leaving is not None:
             self._end(leaving.ending())
@@ -70,9 +68,9 @@ class Exits:
                 raise leaving from error
 
 
-def _exit_for(error: BaseException) -> TrainerExit | None:
+def _exit_for(error: BaseException | None) -> TrainerExit | None:
     match error:
-        case TrainerExit():
+        case None | TrainerExit():
             return error
         case Unavailable():
             return StoreUnreachable(str(error))

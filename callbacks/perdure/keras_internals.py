@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import keras
@@ -20,6 +21,7 @@ from keras.src.random import seed_generator
 from keras.src.saving import serialization_lib
 from keras.src.trainers.data_adapters import array_data_adapter, data_adapter
 from keras.src.utils import rng_utils
+from tensorflow.python.client import device_lib
 from tensorflow.python.data.ops import iterator_ops
 from tensorflow.python.eager import context as tf_context
 from tensorflow.python.ops import stateful_random_ops
@@ -83,6 +85,28 @@ def strategy_of(epoch_iterator: Any) -> str | None:
     strategy = epoch_iterator._distribute_strategy
     is_default = strategy is tf.distribute.get_strategy() and not tf.distribute.has_strategy()
     return None if strategy is None or is_default else type(strategy).__name__
+
+
+def replicas_of(variable: Any) -> tuple[Any, ...]:
+    """The TensorFlow variables behind `variable`: under a `tf.distribute` strategy one for each replica.
+
+    Those that are mirrored need not be equal: Keras' BatchNormalization lets its moving averages differ.
+    """
+    is_distributed = isinstance(variable, tf.distribute.DistributedValues)
+    return tuple(variable.values) if is_distributed else (variable,)
+
+
+def gpu_memory(device: str) -> tuple[int, int]:
+    """Bytes that TensorFlow's allocator may take on a GPU, and the most that were in use."""
+    place = tf.DeviceSpec.from_string(device)
+    name = f"{place.device_type}:{place.device_index}"
+    return _gpu_limits()[name], int(tf.config.experimental.get_memory_info(name)["peak"])
+
+
+@cache
+def _gpu_limits() -> dict[str, int]:
+    devices = device_lib.list_local_devices()
+    return {d.name.removeprefix("/device:"): int(d.memory_limit) for d in devices}
 
 
 def layers_of(model: Any) -> list[Any]:

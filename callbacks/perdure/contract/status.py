@@ -48,6 +48,7 @@ class Kind(StrEnum):
     FIT_NOT_ENDED = "FitNotEnded"
     MONITOR_MISSING = "MonitorMissing"
     GRACE_TOO_SHORT = "GraceTooShort"
+    MEMORY_SHORT = "MemoryShort"
     REQUEST_REFUSED = "RequestRefused"
     SAVE_FAILED = "SaveFailed"
 

@@ -15,6 +15,7 @@ from perdure import keras_internals
 from perdure.attempt import Attempt
 from perdure.contract.status import Activity, Kind
 from perdure.errors import Refused
+from perdure.fitting.excess import Excess
 from perdure.fitting.feed import Feed
 from perdure.fitting.logs import Best, learning_rate, numbers, values
 from perdure.fitting.obeying import Obeying
@@ -22,6 +23,7 @@ from perdure.fitting.position import Position
 from perdure.fitting.saving import Saves
 from perdure.fitting.state import FitState
 from perdure.fitting.walk import Walk
+from perdure.interval import Progress
 from perdure.lineage.lineage import Point
 from perdure.lineage.records import RecordKind
 from perdure.lineage.writer import Snapshot
@@ -61,6 +63,9 @@ class Fit:
         self._state = FitState(model, callbacks, attempt.board)
         self._feed = _feed(self._at.fit)
         self._test_feed: Feed | None = None
+        assert attempt.saver is not None, "the lineage is taken over before a fit begins"
+        self._saver = attempt.saver
+        self._excess = Excess()
         self._saves = Saves(attempt, self._capture, attempt.steps)
         self._obeying = Obeying(attempt, model, callbacks, self._saves)
         self._best = Best(attempt.settings.keep, attempt.board)
@@ -115,10 +120,17 @@ class Fit:
         elif self._at.batch == 0:
             self._leave_if_told()
             self._saves.release()
+            self._excess.pause()
         else:
             self._open_gates()
-            self._log_values()
-            self._saves.between_steps(self._at.progress())
+            self._between_steps(self._at.progress())
+
+    def _between_steps(self, at: Progress) -> None:
+        excess = self._excess.step_ended(at.seconds, is_saving=self._saver.is_saving)
+        if excess is not None:
+            self._saver.note_excess(excess)
+        self._log_values(at.seconds)
+        self._saves.between_steps(at)
 
     def train(self, iterator: Any, compute: Compute) -> Any:
         """Stands in for the model's train function."""
@@ -278,9 +290,8 @@ class Fit:
             self.gates_are_open = True
             self._board.enter(Activity.TRAINING)
 
-    def _log_values(self) -> None:
+    def _log_values(self, now: float) -> None:
         """Publish the newest values; reading them waits for the device, so not at every step."""
-        now = time.monotonic()
         if now - self._logged_at >= LOG_SECONDS:
             self._logged_at = now
             self._board.logged(
@@ -310,4 +321,6 @@ class Fit:
             "host_at_fit": self._host_at_fit if is_python else None,
             "host_at_epoch": self._host_at_epoch if is_python else None,
         }
-        return self._state.capture(kind, self._at.cursor, self._at.step, fit)
+        snapshot = self._state.capture(kind, self._at.cursor, self._at.step, fit)
+        self._excess.snapshot_taken(time.monotonic())
+        return snapshot

@@ -17,6 +17,7 @@ from perdure.interval import Progress
 from perdure.lineage.records import RecordKind
 from perdure.lineage.writer import Snapshot
 from perdure.saver import TooSlow
+from perdure.state.reader import OutOfMemory
 
 Capture = Callable[[RecordKind], Snapshot]
 
@@ -56,7 +57,19 @@ class Saves:
         self._pace.step(at.seconds, is_saving=self._saver.is_saving)
         self._measure(at)
         if self._is_due(at):
-            self._offer(self._capture(RecordKind.CHECKPOINT), at)
+            snapshot = self._take()
+            if snapshot is None:
+                self._schedule.saved(at)
+            else:
+                self._offer(snapshot, at)
+
+    def _take(self) -> Snapshot | None:
+        """A snapshot, None where there is no memory for it: then training goes on without this save."""
+        try:
+            return self._capture(RecordKind.CHECKPOINT)
+        except OutOfMemory as error:
+            self._attempt.board.notice(Kind.MEMORY_SHORT, f"a save was given up: {error}")
+            return None
 
     def _is_due(self, at: Progress) -> bool:
         due = self._is_asked or self._saver.must_retry or self._schedule.is_due(at)
@@ -73,7 +86,7 @@ class Saves:
     def hold(self) -> None:
         """Keep the state after the epoch's last step while validation and callbacks change it."""
         if self._held is None:
-            self._held = self._capture(RecordKind.CHECKPOINT)
+            self._held = self._take()
 
     def release(self) -> None:
         """The next epoch begins: its first step supersedes the state that is held."""
@@ -179,7 +192,7 @@ class Saves:
     def _try_to_save(self, seconds: float) -> None:
         """Save the newest state; what does not end in time is lost, and that is said by the caller."""
         held = self._held
-        with contextlib.suppress(TooSlow):
+        with contextlib.suppress(TooSlow, OutOfMemory):
             self._saver.save(
                 lambda: self._capture(RecordKind.CHECKPOINT) if held is None else _copy(held),
                 seconds,

@@ -23,6 +23,7 @@ from perdure.state import streams, variables
 from perdure.state.architecture import Architecture
 from perdure.state.codec import Array, decode, encode
 from perdure.state.files import ManagedFiles
+from perdure.state.reader import VariableReader
 
 STATE_GROUP = "state"
 
@@ -34,20 +35,27 @@ class FitState:
         self._model = model
         self._callbacks = callbacks
         self._board = board
-        self._reader = variables.VariableReader()
+        self._reader = VariableReader()
         self._files = ManagedFiles(callbacks)
         self._architecture = Architecture(model)
 
     def prepare(self) -> None:
         """Make what is the same in all saves, at a time when the training waits anyway."""
         self._architecture.capture()
+        self._reader.prepare(self._model)
 
     def capture(
         self, kind: RecordKind, cursor: Cursor, step: int, extra: dict[str, Any]
     ) -> Snapshot:
-        """A snapshot; tensors by reference, everything else by value. `extra` goes in beside it."""
+        """A snapshot; tensors by reference, everything else by value. `extra` goes in beside it.
+
+        Raises:
+            OutOfMemory: there is no memory to take it.
+        """
         began = time.perf_counter()
         tensors = self._reader.read(self._model)
+        if self._reader.went_through_host:
+            self._say_copied(time.perf_counter() - began)
         arrays: list[Array] = []
         state = {
             "callbacks": [self._capture_callback(callback, arrays) for callback in self._callbacks],
@@ -65,6 +73,14 @@ class FitState:
         blocked = time.perf_counter() - began
         return Snapshot(
             kind, cursor, step, deque([*tensors, *held]), state, blocked_seconds=blocked
+        )
+
+    def _say_copied(self, seconds: float) -> None:
+        self._board.notice(
+            Kind.MEMORY_SHORT,
+            f"the device has no room for a second copy of the variables, so each save copies them to "
+            f"the host first; the first one kept training waiting for {seconds:.2f} s. A smaller batch "
+            f"leaves room",
         )
 
     def _capture_callback(self, callback: Any, arrays: list[Array]) -> dict[str, Any]:

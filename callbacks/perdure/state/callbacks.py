@@ -11,7 +11,10 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from perdure.state.codec import Array, NotEncodable, decode, encode
+import keras
+import numpy as np
+
+from perdure.state.codec import Array, NotEncodable, decode, encode, encode_held
 
 _CODE = (
     type, types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial,
@@ -30,7 +33,10 @@ def capture(
         if name in _NOT_STATE or isinstance(value, _CODE):
             continue
         try:
-            attributes[name] = encode(_plain(value), tensors)
+            is_held = name == "best_weights" and _makes_weights_anew(callback, value)
+            attributes[name] = (
+                encode_held(value, tensors) if is_held else encode(_plain(value), tensors)
+            )
         except NotEncodable as error:
             on_skip(name, str(error))
     document: dict[str, Any] = {"attributes": attributes}
@@ -50,6 +56,14 @@ def restore(callback: Any, document: dict[str, Any], tensors: Sequence[Array]) -
         callback._set_monitor_op()
     for name, value in document["attributes"].items():
         setattr(callback, name, _like(getattr(callback, name, None), decode(value, tensors)))
+
+
+def _makes_weights_anew(callback: Any, weights: Any) -> bool:
+    """Whether no array of `weights` is ever written: Keras' EarlyStopping replaces the whole list by new
+    arrays (read in Keras 3.12 and 3.15), which may be as large as the model.
+    """
+    is_keras = type(callback) is keras.callbacks.EarlyStopping
+    return is_keras and isinstance(weights, list) and all(type(w) is np.ndarray for w in weights)
 
 
 _PLAIN: tuple[type, ...] = (dict, list, tuple, set, frozenset, str, int, float)

@@ -40,14 +40,19 @@ class ManagedFiles:
             version = _version(path)
             if version == self._before.get(path) or version == self._known.get(path, (None,))[0]:
                 continue
-            self._known[path] = (version, np.fromfile(path, np.uint8))
+            self._known[path] = (version, _unchanging(np.fromfile(path, np.uint8)))
         return {path: content for path, (_, content) in self._known.items()}
 
     def restore(self, files: dict[str, Array]) -> None:
         """Put files back, each in one step."""
         for path, content in files.items():
             _replace(Path(path), content)
-            self._known[path] = (_version(path), content)
+            self._known[path] = (_version(path), _unchanging(content))
+
+
+def _unchanging(content: Array) -> Array:
+    content.flags.writeable = False  # so it is saved without another copy
+    return content
 
 
 def _version(path: str) -> tuple[int, int]:

@@ -6,76 +6,103 @@ names per process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from perdure import keras_internals
-from perdure.lineage.chunk_writer import Tensor
 from perdure.lineage.table import TensorEntry
 
 MOST_ITEMS = 1000  # of a container that optimizers and variables are looked for in
 MODEL_GROUPS = ("model", "optimizer", "metrics")
 
 
-@dataclass(frozen=True)
-class Named:
-    """A variable with its group and the path that messages use."""
+class Named(NamedTuple):
+    """A TensorFlow variable with its group and the path that messages use."""
 
     group: str
     path: str
     variable: Any
 
 
-def variables_of(model: Any) -> list[Named]:
+Listed = tuple[str, str, Any]  # group, path, variable
+
+
+def listed(model: Any) -> list[Listed]:
     """Weights, seed generators, optimizer slots and metrics of `model`, and the global generators."""
+    optimizers, plain = _held_by_layers(model)
+    slots = [variable for optimizer in optimizers for variable in optimizer.variables]
+    streams = keras_internals.global_random_variables()
     return [
-        *(Named("model", variable.path, variable) for variable in model.variables),
-        *(Named("model", variable.name, variable) for variable in _plain_variables_of(model)),
-        *(
-            Named("optimizer", v.path, v)
-            for optimizer in optimizers_of(model)
-            for v in optimizer.variables
-        ),
-        *(Named("metrics", variable.path, variable) for variable in model.metrics_variables),
-        *(
-            Named("streams", name, v)
-            for name, v in keras_internals.global_random_variables().items()
-        ),
+        *[("model", variable.path, variable) for variable in model.variables],
+        *[("model", variable.name, variable) for variable in plain],
+        *[("optimizer", variable.path, variable) for variable in slots],
+        *[("metrics", variable.path, variable) for variable in model.metrics_variables],
+        *[("streams", name, variable) for name, variable in streams.items()],
+    ]
+
+
+def variables_of(model: Any) -> list[Named]:
+    """What is saved of `model`, in the order of the table."""
+    return values_in(listed(model))
+
+
+def values_in(variables: Iterable[Listed]) -> list[Named]:
+    """The TensorFlow variables behind `variables`, each replica's of those that a strategy distributes."""
+    return [
+        Named(group, path if replica == 0 else f"{path} on replica {replica}", component)
+        for group, path, variable in variables
+        for replica, component in enumerate(keras_internals.replicas_of(_handle(variable)))
     ]
 
 
 def optimizers_of(model: Any) -> list[Any]:
     """Every optimizer found on the model: the compiled one, then attributes in name order."""
-    compiled = getattr(
-        model, "optimizer", None
-    )  # a model that is not compiled has no such attribute
-    found = [compiled] if compiled is not None else []
-    for layer in keras_internals.layers_of(model):
-        for value in _attributes(layer):
-            if isinstance(value, keras.optimizers.Optimizer) and all(value is not o for o in found):
-                found.append(value)
-    return found
+    return _held_by_layers(model)[0]
 
 
-def _plain_variables_of(model: Any) -> list[Any]:
-    """TensorFlow's own variables on the model's layers, which Keras does not list."""
-    known = {id(_handle(variable)) for variable in [*model.variables, *model.metrics_variables]}
-    found: dict[int, Any] = {}
+def _held_by_layers(model: Any) -> tuple[list[Any], list[Any]]:
+    """The model's optimizers, and TensorFlow's own variables on its layers, which Keras does not list."""
+    compiled = getattr(model, "optimizer", None)  # none at all on a model that is not compiled
+    optimizers = {id(compiled): compiled} if compiled is not None else {}
+    plain: dict[int, Any] = {}
     for layer in keras_internals.layers_of(model):
         for value in _attributes(layer):
-            if isinstance(value, tf.Variable) and id(value) not in known:
-                found[id(value)] = value
-    return list(found.values())
+            kind: Any = type(value)
+            if _is_a(keras.optimizers.Optimizer, kind):
+                optimizers.setdefault(id(value), value)
+            elif _is_a(tf.Variable, kind):
+                plain[id(value)] = value
+    known = [*model.variables, *model.metrics_variables] if plain else []
+    for variable in known:
+        plain.pop(id(_handle(variable)), None)
+    return list(optimizers.values()), list(plain.values())
+
+
+@cache
+def _is_a(base: Any, kind: Any) -> bool:
+    """`issubclass`, which takes a microsecond for these bases and is asked for every attribute."""
+    return bool(issubclass(kind, base))
 
 
 def _attributes(layer: Any) -> Iterator[Any]:
     """The values of an object's public attributes in name order, through lists, tuples and dicts."""
-    stack = [value for name, value in sorted(vars(layer).items(), reverse=True) if name[0] != "_"]
+    attributes = vars(layer)
+    for name in sorted(name for name in attributes if name[0] != "_"):
+        value = attributes[name]
+        if isinstance(value, dict | list | tuple):
+            yield from _items(value)
+        else:
+            yield value
+
+
+def _items(container: Any) -> Iterator[Any]:
+    """What is in a container, and in those in it."""
+    stack = [container]
     while stack:
         value = stack.pop()
         yield value
@@ -85,41 +112,6 @@ def _attributes(layer: Any) -> Iterator[Any]:
             stack += [value[key] for key in sorted(value, key=repr, reverse=True)]
         else:
             stack += reversed(value)
-
-
-class VariableReader:
-    """Reads all variables of a model at once, by reference.
-
-    One traced function reads them: TensorFlow then hands out the buffers themselves and copies a
-    variable only when the next step writes it.
-    """
-
-    def __init__(self) -> None:
-        self._names: list[tuple[str, str]] = []
-        self._ids: tuple[int, ...] = ()
-        self._read: Callable[[], list[Any]] = list
-
-    def read(self, model: Any) -> list[Tensor]:
-        """The tensors of `model` as they are now."""
-        named = variables_of(model)
-        ids = tuple(id(entry.variable) for entry in named)
-        if ids != self._ids:
-            self._trace(named, ids)
-        return [
-            Tensor(group, path, value.numpy)
-            for (group, path), value in zip(self._names, self._read(), strict=True)
-        ]
-
-    def _trace(self, named: Sequence[Named], ids: tuple[int, ...]) -> None:
-        handles = [_handle(entry.variable) for entry in named]
-        self._names = [(entry.group, entry.path) for entry in named]
-        self._ids = ids
-
-        @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-        def read() -> list[Any]:
-            return [handle.read_value() for handle in handles]
-
-        self._read = read.get_concrete_function() if handles else list
 
 
 def _handle(variable: Any) -> Any:
@@ -134,7 +126,7 @@ def mismatch(
     present = [entry for entry in variables_of(model) if entry.group in groups]
     saved = [entry for entry in entries if entry.group in groups]
     for position, (ours, theirs) in enumerate(zip(present, saved, strict=False)):
-        shape, dtype = tuple(ours.variable.shape), _dtype(ours.variable)
+        shape, dtype = tuple(ours.variable.shape), str(ours.variable.dtype.name)
         if (ours.group, shape, dtype) != (theirs.group, theirs.shape, _tf_dtype(theirs.dtype)):
             return (
                 f"variable {position}: the checkpoint has {theirs.group} {theirs.path} "
@@ -144,10 +136,6 @@ def mismatch(
     if len(present) != len(saved):
         return f"the checkpoint has {len(saved)} variables, this model has {len(present)}"
     return None
-
-
-def _dtype(variable: Any) -> str:
-    return str(tf.as_dtype(variable.dtype).name)
 
 
 def _tf_dtype(name: str) -> str:
