@@ -20,6 +20,7 @@ from perdure.errors import Fenced
 from perdure.lineage import chunk_writer, table
 from perdure.lineage.chunk_writer import Tensor
 from perdure.lineage.lineage import Lineage
+from perdure.lineage.log import WriterFenced
 from perdure.lineage.records import Cursor, RecordKind
 from perdure.lineage.writer import CheckpointWriter, Snapshot
 from perdure.store import Timeouts, open_store, until_deadline
@@ -98,7 +99,8 @@ class Trainer:
     """Saves with the real saver, as an attempt does; what it has committed is said in its log."""
 
     def __init__(self, url: str) -> None:
-        store = open_store(url, Timeouts(connect=1, read=1, request=2))
+        patience = float(os.environ.get("READ_SECONDS", "1"))
+        store = open_store(url, Timeouts(connect=1, read=patience, request=2 * patience))
         self.board = Board(str(JOB), 1)
         self.process = Process(until_deadline(store, PATIENCE_SECONDS), Keep(1)).begin()
         self.process.lineage.log.write_store = store  # the saver has its own way of trying again
@@ -135,7 +137,7 @@ def main() -> None:
     saver.RETRY_SECONDS, saver.RETRY_MOST_SECONDS = 0.05, 0.2
     try:
         Trainer(url).train(int(saves))
-    except Fenced as fenced:
+    except (Fenced, WriterFenced) as fenced:
         say(fenced=str(fenced))
 
 

@@ -26,6 +26,7 @@ from perdure.lineage.records import RecordKind
 from perdure.store import Store, open_store
 
 KEEP = Keep(1)  # two stay
+MODULES = ("boto3", "obstore", "obstore.store", "numpy", "zstandard", "blake3")
 
 
 @dataclass
@@ -135,7 +136,15 @@ class Bench:
 @pytest.fixture(scope="module")
 def small_nursery() -> Iterator[Nursery]:
     """A process that has imported what small processes need."""
-    nursery = Nursery("boto3", "obstore", "obstore.store", "numpy", "zstandard", "blake3")
+    nursery = Nursery(*MODULES)
+    yield nursery
+    nursery.stop()
+
+
+@pytest.fixture(scope="module")
+def second_nursery() -> Iterator[Nursery]:
+    """For a process beside another one."""
+    nursery = Nursery(*MODULES)
     yield nursery
     nursery.stop()
 
