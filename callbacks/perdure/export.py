@@ -6,6 +6,7 @@ again and compared with the checkpoint: what the format leaves out is said, not 
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import uuid
@@ -64,14 +65,20 @@ def builder(
 
     def build() -> Any:
         try:
-            return keras_internals.deserialized(config, custom_objects)
+            own = copy.deepcopy(config)  # from_config methods may change what they are given
+            return keras_internals.deserialized(own, custom_objects)
         except Exception as error:  # from_config methods of anybody's classes
             raise CannotExport(
-                f"the model: expected to be built as the checkpoint describes it. Received: {error}. "
-                f"{_GIVE_MODEL}"
+                f"the model: expected to be built as the checkpoint describes it. "
+                f"Received: {_first_line(error)}. {_GIVE_MODEL}"
             ) from error
 
     return build
+
+
+def _first_line(error: Exception) -> str:
+    """Without the model's whole description, which Keras says too."""
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 _GIVE_MODEL = "Give --model module:function, a function that builds it."
@@ -190,7 +197,7 @@ def _save(model: Any, path: Path) -> None:
             model.save(path)
     except (NotImplementedError, TypeError, ValueError) as error:
         raise CannotExport(
-            f"--to: expected a model that Keras can save as {suffix_of(path)}. Received: {error}. "
+            f"--to: expected a model that Keras can save as {suffix_of(path)}. Received: {_first_line(error)}. "
             f"Give the model's classes a get_config method, or export {WEIGHTS}."
         ) from error
 
@@ -204,7 +211,7 @@ def _loaded(path: Path, build: Build, custom_objects: dict[str, Any]) -> Any:
         model.load_weights(path)
     except Exception as error:  # from anybody's classes
         raise CannotExport(
-            f"--to: expected a file that Keras can load again. Received: {error}. "
+            f"--to: expected a file that Keras can load again. Received: {_first_line(error)}. "
             f"Give --import with the modules that have the model's classes."
         ) from error
     return model
@@ -233,11 +240,11 @@ def _compare(model: Any, loaded: Any, groups: Sequence[str]) -> None:
 def _saved_by_keras(model: Any, groups: Sequence[str]) -> list[variables.Named]:
     """Generators of random numbers are left out: Keras gives each new model new ones."""
     generators = {id(v) for v in model.variables} - {id(v) for v in model.weights}
-    return [
-        named
-        for named in variables.variables_of(model)
-        if named.group in groups and id(named.variable) not in generators
-    ]
+    return variables.values_in(
+        (group, path, variable)
+        for group, path, variable in variables.listed(model)
+        if group in groups and id(variable) not in generators
+    )
 
 
 def _are_same(ours: Any, theirs: Any) -> bool:

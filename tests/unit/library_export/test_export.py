@@ -26,6 +26,30 @@ class Registered(layers.Dense):
 class Plain(layers.Dense):
     pass
 
+@keras.saving.register_keras_serializable("mine")
+class Two(keras.Model):
+    def __init__(self, one=None, other=None, **rest):
+        super().__init__(**rest)
+        self.one = one or keras.Sequential([layers.Input((4,)), layers.Dense(3)])
+        self.other = other or keras.Sequential([layers.Input((3,)), layers.Dense(1)])
+
+    def get_config(self):
+        parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in ("one", "other")}
+        return {**super().get_config(), **parts}
+
+    @classmethod
+    def from_config(cls, config):
+        for name in ("one", "other"):
+            config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)
+
+    def compile(self, one, other):
+        super().compile(one, "mse")
+        self.optimizer_of_other = other
+
+    def call(self, x):
+        return self.other(self.one(x))
+
 def loss(y, p):
     return keras.ops.mean((y - p) ** 2, -1)
 
@@ -237,6 +261,26 @@ def test_functions_that_do_not_fit(store, save, mine, function, sentence):
     save(mine.build())
     if sentence != "the checkpoint has 4 variables":
         assert sentence in refused(store, "--model", function, to="a.weights.h5")
+
+
+@pytest.mark.filterwarnings(
+    "ignore:`compile..` was not called as part of model loading:UserWarning"
+)
+@pytest.mark.parametrize("to", ["model.keras", "a.weights.h5"])
+def test_a_model_with_two_optimizers_is_written_without_them(store, save, mine, to):
+    model = mine.Two()
+    model(keras.ops.zeros((1, 4)))
+    model.compile(keras.optimizers.Adam(), keras.optimizers.SGD())
+    model.optimizer_of_other.build(model.other.trainable_variables)
+    save(model)
+    assert "without the state of an optimizer" in exported(store, "--import", "mine", to=to).stderr
+    loaded = mine.Two()
+    loaded(keras.ops.zeros((1, 4)))
+    if to == "model.keras":
+        loaded = keras.models.load_model(to)
+    else:
+        loaded.load_weights(to)
+    check_same(values(loaded), values(model))
 
 
 def test_a_lambda_is_never_run(store, save):
