@@ -48,7 +48,10 @@ class Lineage:
         self._checkpoints.clear()
         self.log.refresh(self._record_damaged)
         if self.log.index.start is not None:
-            self._start = self.log.read(self.log.index.start).body
+            self._start = self._start_of(self.log.index.start)
+
+    def _start_of(self, number: int) -> dict[str, Any]:
+        return self.log.start(number, self._record_damaged).body
 
     @property
     def exists(self) -> bool:
@@ -72,9 +75,7 @@ class Lineage:
         checkpoint, so its end is left out of the records to come.
         """
         goes_on_from = Index.reopened if continues else Index.unfinished
-        self._chunks_before = (
-            self.chunk_names()
-        )  # before: a process that fences this one has none yet
+        self._chunks_before = self.chunk_names()  # none of a process that fences this one
         record = self.log.claim(
             lambda index: {**body, **self._counted(index)}, self._record_damaged, goes_on_from
         )
@@ -90,7 +91,7 @@ class Lineage:
         """When the lineage began, and how many processes have begun on it with the one after `index`."""
         if index.start is None:
             return {"began": now(), "starts": 1}
-        before = self.log.read(index.start).body
+        before = self._start_of(index.start)
         return {"began": before["began"], "starts": before["starts"] + 1}
 
     @property

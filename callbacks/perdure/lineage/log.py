@@ -14,7 +14,7 @@ from typing import Any
 
 from perdure.lineage.records import MOST_RECORD_BYTES, Index, Record, RecordKind
 from perdure.lineage.table import Damaged
-from perdure.store import Exists, Missing, Store, TooLarge, Unavailable
+from perdure.store import Exists, Missing, Store, TooLarge, Unavailable, Unusable
 
 TRIES = 3
 _NAME = re.compile(r"(\d{8,})\.json")
@@ -122,6 +122,26 @@ class Log:
             except Damaged:
                 continue
         return self._read(number)
+
+    def start(self, newest: int, on_damage: Callable[[int, Damaged], None]) -> Record:
+        """The `start` record `newest`; the one before, as long as they are damaged.
+
+        Raises:
+            Unusable: none of them is intact, so nobody knows the seed that decides the bits.
+        """
+        older = [number for number in reversed(self._numbers()) if number < newest]
+        for number in [newest, *older]:
+            try:
+                record = self.read(number)
+            except Damaged as error:
+                on_damage(number, error)
+                continue
+            if record.kind is RecordKind.START:
+                return record
+        raise Unusable(
+            f"Expected an intact start record in {self.prefix}, with the seed of the training. Received: "
+            f"none. Restore {self.key(newest)} from a backup, or use a new spec.run (PERDURE_JOB)."
+        )
 
     def _read(self, number: int) -> Record:
         try:

@@ -12,6 +12,7 @@ from perdure.lineage import lineage as module
 from perdure.lineage.lineage import Lineage, next_run
 from perdure.lineage.records import RecordKind
 from perdure.lineage.table import chunk_key
+from perdure.store import Unusable
 
 FINAL = RecordKind.FINAL
 
@@ -174,6 +175,31 @@ def test_starts_are_counted_and_the_beginning_stays(process, reader):
     assert (start["began"], start["starts"]) == (began, 3)
     assert reader().lineage.start == start
     assert reader().lineage.starts == 3
+
+
+@pytest.mark.parametrize("damage", [damage_record, remove_record])
+def test_a_damaged_start_is_passed_over_for_the_one_before(store, process, reader, damage):
+    first = process().lineage.start
+    trainer = process()
+    trainer.save(1, arrays(1))
+    damage(store, trainer, 2)
+    found = reader()
+    assert found.lineage.start == first
+    assert (
+        "record 2 is passed over for the one before" in found.notices[0] or damage is remove_record
+    )
+    assert found.lineage.point_for(0).checkpoint.step == 1
+    assert process().lineage.starts == 2
+
+
+def test_a_lineage_without_an_intact_start_is_refused(store, process, reader):
+    """Its seed is lost, so nothing could go on exactly; what was saved stays."""
+    trainer = process()
+    trainer.save(1, arrays(1))
+    damage_record(store, trainer, 1)
+    with pytest.raises(Unusable, match="Restore team/digits/1/log/00000001.json from a backup"):
+        reader()
+    assert len(store.list("team/digits/1/log/")) == 2
 
 
 def test_no_process_has_begun_on_a_lineage_that_is_not_there(reader):
