@@ -197,7 +197,7 @@ def test_a_lineage_without_an_intact_start_is_refused(store, process, reader):
     trainer = process()
     trainer.save(1, arrays(1))
     damage_record(store, trainer, 1)
-    with pytest.raises(Unusable, match="Restore team/digits/1/log/00000001.json from a backup"):
+    with pytest.raises(Unusable, match=r"Restore team/digits/1/log/00000001\.json from a backup"):
         reader()
     assert len(store.list("team/digits/1/log/")) == 2
 
