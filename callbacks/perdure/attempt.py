@@ -29,7 +29,7 @@ from perdure.errors import Fenced, Refused, Stopped, StoreUnreachable, TrainerEx
 from perdure.interval import Interruptions, Interval, Progress, Schedule
 from perdure.lineage.lineage import Lineage, Point, next_run
 from perdure.lineage.log import WriterFenced
-from perdure.lineage.records import Obeyed, RecordKind
+from perdure.lineage.records import Obeyed
 from perdure.lineage.writer import CheckpointWriter
 from perdure.saver import Saver
 from perdure.settings import Settings, termination_log
@@ -271,7 +271,7 @@ class Attempt:
         digest = self.lineage.result_digest() if trained else None
         if trained and not self.already_finished and self.saver is not None:
             self.lineage.log.write_store = self.store
-            self.lineage.log.append(RecordKind.FINISHED, {"digest": digest})
+            self.writer.finish(digest)
             self.saver.finish_cleaning()
         reason = Reason.ALREADY_FINISHED if self.already_finished else Reason.FINISHED
         self.end(Ending(ExitCode.FINISHED, reason, digest=digest))

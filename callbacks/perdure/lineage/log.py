@@ -24,6 +24,10 @@ class Absent(Damaged):
     """A record that is not there."""
 
 
+class RecordTooLarge(Exception):
+    """A record that no reader would accept; it was not written."""
+
+
 class WriterFenced(Exception):
     """Another process has appended to the lineage: this one must write no more."""
 
@@ -208,6 +212,7 @@ class Log:
             WriterFenced: the next number was taken by another writer.
             Unavailable: the store did not answer. The record may be there all the same; the next
                 append then finds it.
+            RecordTooLarge: no reader would accept it; nothing was written or dropped.
         """
         with self._lock:
             while True:
@@ -222,8 +227,9 @@ class Log:
 
     def _create(self, record: Record) -> Record:
         """Create `record`; what stands under its number then, if this process wrote that."""
+        data = _encoded(record)
         for _ in range(TRIES):
-            present = self._try_to_create(record)
+            present = self._try_to_create(record, data)
             if present is not None:
                 return present
         raise Unavailable(
@@ -231,10 +237,10 @@ class Log:
             f"but nothing is."
         )
 
-    def _try_to_create(self, record: Record) -> Record | None:
+    def _try_to_create(self, record: Record, data: bytes) -> Record | None:
         """None if the store says that there is a record of this number, and there is none."""
         try:
-            self.write_store.create(self.key(record.number), record.encode())
+            self.write_store.create(self.key(record.number), data)
             return record
         except Exists:
             present = self._present(record.number)
@@ -257,3 +263,14 @@ class Log:
         self.write_store.delete(self.key(number))
         with self._lock:
             self.index = self.index.without({number})
+
+
+def _encoded(record: Record) -> bytes:
+    data = record.encode()
+    if len(data) > MOST_RECORD_BYTES:
+        raise RecordTooLarge(
+            f"Expected a {record.kind} record of at most {MOST_RECORD_BYTES} bytes. Received: {len(data)} "
+            f"bytes. If a callback keeps much, let it keep NumPy arrays, which are "
+            f"saved beside the record, or give it a get_state that leaves out what it can do without."
+        )
+    return data

@@ -150,6 +150,16 @@ class CheckpointWriter:
         self._adopt_unanswered()
         self._requests[record.number] = obeyed
 
+    def finish(self, digest: str | None) -> None:
+        """Put on record that the lineage is finished, and `digest` of what was trained.
+
+        Raises:
+            WriterFenced: another process has taken over the lineage.
+            Unavailable: the store did not answer.
+        """
+        self._log.append(RecordKind.FINISHED, {"digest": digest})
+        self._adopt_unanswered()
+
     def _commit(self, kind: RecordKind, checkpoint: Checkpoint) -> Committed:
         is_final = kind == RecordKind.FINAL
         expired = self._expired(None if is_final else checkpoint)
@@ -206,12 +216,14 @@ class CheckpointWriter:
     def sweep(self, is_interrupted: Callable[[], bool] = lambda: False) -> None:
         """Delete the records that were given up, then the chunks that no record names.
 
-        What is left because of an interruption or an error is deleted the next time, if need be by
-        the next process.
+        Nothing as long as the log names a checkpoint whose chunks are not known here. What is left
+        because of an interruption or an error is deleted the next time, if need be by the next process.
 
         Raises:
             StoreError: something could not be deleted.
         """
+        if self._log.unanswered:
+            return
         for number in self._log.index.dropped:
             if is_interrupted():
                 return

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from perdure.contract.environment import Keep
-from perdure.lineage import chunk_writer, table
+from perdure.lineage import chunk_writer, log, table
 from perdure.lineage.chunk_reader import read_tensors
-from perdure.lineage.log import WriterFenced
+from perdure.lineage.log import RecordTooLarge, WriterFenced
 from perdure.lineage.records import RecordKind
 from perdure.lineage.verification import verify
 from perdure.store import Unavailable
@@ -276,3 +276,61 @@ def test_a_save_that_fails_can_be_made_again(process, reader, disturbed, failing
     del disturbed.before[failing]
     assert trainer.save(1, arrays(1)) == 2
     assert [(n, c.step) for n, _, c in reader().lineage.saved()] == [(2, 1)]
+
+
+def test_a_lineage_that_ends_after_a_lost_answer_keeps_the_checkpoint(
+    store, process, reader, disturbed
+):
+    """The save seemed to fail, its record is there, and the program ends without another save."""
+    trainer = process(Keep(3), disturbed)
+    trainer.save(1, arrays(1))
+
+    def lose(_key: str) -> None:
+        del disturbed.after["create"]
+        raise Unavailable("the answer is lost")
+
+    disturbed.after["create"] = lose
+    with pytest.raises(Unavailable):
+        trainer.save(2, arrays(2))
+    trainer.writer.finish(None)
+    trainer.writer.sweep()
+    assert [c.step for _, _, c in reader().lineage.saved()] == [1, 2]
+    assert damages(reader()) == [None, None]
+    assert reader().lineage.is_finished
+
+
+def test_nothing_is_deleted_while_a_record_in_the_log_is_not_known(
+    store, process, reader, disturbed
+):
+    """The lost record is found, and the store fails again before this one is written."""
+    trainer = process(Keep(3), disturbed)
+    answers = iter([True, False])
+
+    def lose(_key: str) -> None:
+        if next(answers, False):
+            raise Unavailable("the answer is lost")
+
+    def fail(key: str) -> None:
+        if key.endswith("00000003.json"):
+            raise Unavailable("the request is lost")
+
+    disturbed.after["create"], disturbed.before["create"] = lose, fail
+    with pytest.raises(Unavailable):
+        trainer.save(1, arrays(1))
+    with pytest.raises(Unavailable):
+        trainer.writer.finish(None)
+    trainer.writer.sweep()
+    assert damages(reader()) == [None]
+
+
+def test_a_record_that_no_reader_would_accept_is_not_written(process, reader, monkeypatch):
+    trainer = process(Keep(1))
+    for step in (1, 2):
+        trainer.save(step, arrays(step))
+    with monkeypatch.context() as limit:
+        limit.setattr(log, "MOST_RECORD_BYTES", 1000)
+        with pytest.raises(RecordTooLarge, match=r"at most 1000 bytes\. Received: \d{4} bytes\."):
+            trainer.save(3, arrays(3))
+    assert [c.step for _, _, c in reader().lineage.saved()] == [1, 2]
+    trainer.save(4, arrays(4))
+    assert damages(reader()) == [None, None]
