@@ -93,7 +93,7 @@ def _chosen(lineage: Lineage, text: str) -> int:
         raise Refusal(
             f"--checkpoint best: expected a lineage that keeps its best checkpoint "
             f"(spec.checkpoint.keep.best, PERDURE_KEEP). Received: one that keeps {keep}, with no value "
-            f"in any checkpoint."
+            f"of that in any checkpoint."
         )
     return found.pop()
 

@@ -86,9 +86,14 @@ class Keep:
             f"last={self.last}",
             f"every={self.every_steps} steps" if self.every_steps else "",
             f"every={self.every_hours} h" if self.every_hours else "",
-            f"best={self.monitor}:{self.mode}" if self.monitor else "",
+            f"best={self.best}" if self.best else "",
         )
         return ",".join(filter(None, parts))
+
+    @property
+    def best(self) -> str | None:
+        """`monitor:mode`, what the best is chosen by: values of anything else are not compared."""
+        return f"{self.monitor}:{self.mode}" if self.monitor else None
 
     @classmethod
     def parse(cls, text: str) -> Keep:

@@ -241,7 +241,7 @@ class Fit:
             return {}
         walk.restore(self._leave_if_told)
         self._logs, self._probe = walk.saved["logs"], walk.saved["probe"]
-        self._best.value = walk.saved["best"]
+        self._best.restore(walk.saved["best"])
         self._is_compiled = not self._obeying.go_live(walk.saved)
         self._walk = None
         self._saves.go_live(self._at.progress())
@@ -316,7 +316,7 @@ class Fit:
             "stop_training": bool(self._model.stop_training),
             "stops_in_batch": self._stops_in_batch,
             "probe": self._probe,
-            "best": self._best.value,
+            "best": self._best.to_state(),
             "requests": self._attempt.control.state(),
             "host_at_fit": self._host_at_fit if is_python else None,
             "host_at_epoch": self._host_at_epoch if is_python else None,

@@ -38,7 +38,15 @@ class Best:
     def __init__(self, keep: Keep, board: Board) -> None:
         self._keep = keep
         self._board = board
-        self.value: float | None = None
+        self._value: float | None = None
+
+    def to_state(self) -> dict[str, Any]:
+        """The best value so far and what it is of."""
+        return {"value": self._value, "monitored": self._keep.best}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`; a best value of something else counts as none."""
+        self._value = state["value"] if state["monitored"] == self._keep.best else None
 
     def judge(self, logs: dict[str, Any]) -> tuple[float | None, bool]:
         """The monitored value of an epoch, and whether it is the best so far.
@@ -54,8 +62,8 @@ class Best:
         value = float(logs[self._keep.monitor])
         if not math.isfinite(value):
             return None, False
-        is_best = self.value is None or self._is_better(value, self.value)
-        self.value = value if is_best else self.value
+        is_best = self._value is None or self._is_better(value, self._value)
+        self._value = value if is_best else self._value
         return value, is_best
 
     def _is_better(self, one: float, other: float) -> bool:

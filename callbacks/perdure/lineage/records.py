@@ -193,6 +193,12 @@ class Checkpoint:
         value: float | None = self.state.get("value")
         return value
 
+    @property
+    def monitored(self) -> str | None:
+        """What `value` is of, as `monitor:mode`."""
+        monitored: str | None = self.state.get("monitored")
+        return monitored
+
     def chunks(self) -> list[Chunk]:
         """The chunks that hold the tensors."""
         return chunks_of(self.tensors)

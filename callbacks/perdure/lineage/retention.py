@@ -14,13 +14,14 @@ SECONDS_PER_HOUR = 3600
 @dataclass(frozen=True)
 class Row:
     """A checkpoint as retention sees it: its record, its train step, when it was made (seconds since
-    the epoch), and the monitored value if it has one.
+    the epoch), and the value if it has one, with what it was `monitored` by (`monitor:mode`).
     """
 
     number: int
     step: int
     time: float
     value: float | None = None
+    monitored: str | None = None
 
 
 def to_drop(rows: Sequence[Row], keep: Keep) -> set[int]:
@@ -44,9 +45,10 @@ def _numbers(rows: Sequence[Row]) -> set[int]:
 
 
 def best(rows: Sequence[Row], keep: Keep) -> set[int]:
-    """The number of the first of those with the best value, none where no value is monitored."""
+    """The number of the first of those with the best value, none without a value of what `keep` monitors."""
+    rows = [row for row in rows if row.monitored == keep.best]
     values = {row.number: row.value for row in rows if row.value is not None}
-    if keep.monitor is None or not values:
+    if keep.best is None or not values:
         return set()
     choose = min if keep.mode == "min" else max
     return {choose(values, key=lambda number: values[number])}

@@ -65,7 +65,7 @@ class _Kept:
 def row_of(number: int, checkpoint: Checkpoint) -> Row:
     """What retention sees of a checkpoint."""
     time = datetime.fromisoformat(checkpoint.time).timestamp()
-    return Row(number, checkpoint.step, time, checkpoint.value)
+    return Row(number, checkpoint.step, time, checkpoint.value, checkpoint.monitored)
 
 
 class CheckpointWriter:
@@ -127,7 +127,7 @@ class CheckpointWriter:
             self._stored |= chunks.names
         seconds = time.monotonic() - began
         self._measure(written, seconds)
-        state = {**snapshot.state, "value": snapshot.value}
+        state = {**snapshot.state, "value": snapshot.value, "monitored": self._keep.best}
         timings = {"blocked": snapshot.blocked_seconds, "written": seconds}
         checkpoint = Checkpoint(
             snapshot.cursor, snapshot.step, written.entries, state, parent, timings

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from small_lineage import JOB, begun, perdure, snapshot, writer_of
 
-from perdure.contract.environment import Job
+from perdure.contract.environment import Job, Keep
 from perdure.lineage.lineage import Lineage
 from perdure.lineage.log import WriterFenced
 from perdure.lineage.records import RecordKind
@@ -101,7 +101,7 @@ def test_keep_gives_up_checkpoints_of_a_finished_lineage(store, finished):
 
 
 def test_the_best_stays(store, lineage):
-    writer = writer_of(lineage)
+    writer = writer_of(lineage, Keep(9, "loss", "min"))
     for step, value in ((30, 0.1), (40, 0.5), (50, 0.7)):
         writer.write(snapshot(CHECKPOINT, 1, step, value))
     lineage.log.append(RecordKind.FINISHED, {})

@@ -41,7 +41,7 @@ def save(store: LocalStore) -> Save:
 
     def saved(
         model: Any, *callbacks: Any, kind: RecordKind = RecordKind.CHECKPOINT,
-        value: float | None = None,
+        value: float | None = None, keep: str = "last=9",
     ) -> Lineage:  # fmt: skip
         model.optimizer.build(model.trainable_variables)
         for variable in [*model.weights, *model.optimizer.variables[2:]]:
@@ -52,7 +52,7 @@ def save(store: LocalStore) -> Save:
             kind, Cursor(0, 0, 2), 2, {}
         )
         snapshot.value = value
-        writer_of(lineage, Keep(9)).write(snapshot)
+        writer_of(lineage, Keep.parse(keep)).write(snapshot)
         return lineage
 
     return saved

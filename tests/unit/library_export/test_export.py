@@ -166,8 +166,10 @@ def test_the_newest_and_a_number(store, save):
 def test_the_best(store, save):
     model = small()
     for value in (0.5, 0.9, 0.7):
-        lineage = save(model, value=value)
+        lineage = save(model, value=value, keep="last=9,best=accuracy:max")
     assert "Received: one that keeps last=3" in refused(store, "--checkpoint", "best")
+    lineage.claim({"keep": "last=3,best=loss:min"}, continues=False)
+    assert "no value of that in any" in refused(store, "--checkpoint", "best")
     lineage.claim({"keep": "last=3,best=accuracy:max"}, continues=False)
     assert "checkpoint 3 " in exported(store, "--checkpoint", "best").stdout
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from perdure.contract.environment import Keep
-from perdure.lineage.retention import LEAST_KEPT, Row, to_drop
+from perdure.lineage.retention import LEAST_KEPT, Row, best, to_drop
 
 SIX = [3, 5, 8, 9, 12, 14]
 LOSS = Keep(2, "loss", "min")
@@ -15,9 +15,10 @@ ACCURACY = Keep(2, "accuracy", "max")
 BEGAN = 1.8e9
 
 
-def rows(numbers, values=None):
+def rows(numbers, values=None, monitored=None):
     return [
-        Row(number, number * 10, BEGAN + number, (values or {}).get(number)) for number in numbers
+        Row(number, number * 10, BEGAN + number, (values or {}).get(number), monitored)
+        for number in numbers
     ]
 
 
@@ -41,7 +42,16 @@ def rows(numbers, values=None):
     ],
 )  # fmt: skip
 def test_to_drop(checkpoints, values, keep, dropped):
-    assert to_drop(rows(checkpoints, values), keep) == dropped
+    assert to_drop(rows(checkpoints, values, keep.best), keep) == dropped
+
+
+@pytest.mark.parametrize("monitored", [None, "accuracy:max", "loss:max", "val_loss:min"])
+def test_values_of_something_else_count_as_none(monitored):
+    before = rows([3, 5, 8], {3: 0.1, 5: 0.9, 8: 0.2}, monitored)
+    after = rows([9, 12, 14, 15], {9: 0.6, 12: 0.5}, LOSS.best)
+    assert best(before, LOSS) == set()
+    assert best([*before, *after], LOSS) == {12}
+    assert to_drop([*before, *after], LOSS) == {3, 5, 8, 9}
 
 
 @pytest.mark.parametrize(
@@ -95,7 +105,8 @@ def random_history(draw):
         number += draw.randint(1, 3)
         step = max(0, step + draw.choice([1, 5, 12, 40, -20]))
         time += draw.choice([10, 900, 3600, 9000, -3600])
-        yield Row(number, step, time, draw.choice([None, draw.randint(0, 9) / 10]))
+        value = draw.choice([None, draw.randint(0, 9) / 10])
+        yield Row(number, step, time, value, draw.choice(["loss:min", "loss:max"]))
 
 
 @pytest.mark.parametrize("seed", range(300))
@@ -108,9 +119,10 @@ def test_what_holds_of_every_policy(seed):
     assert len(kept) >= min(keep.last, len(history))
     assert dropped <= {row.number for row in history}
     assert to_drop(kept, keep) == set(), "what stayed is wanted when asked again"
-    if keep.monitor and (values := [row.value for row in history if row.value is not None]):
-        best = min(values) if keep.mode == "min" else max(values)
-        assert best in [row.value for row in kept]
+    comparable = [row.value for row in history if row.monitored == keep.best]
+    if keep.monitor and (values := [value for value in comparable if value is not None]):
+        chosen = min(values) if keep.mode == "min" else max(values)
+        assert (chosen, keep.best) in [(row.value, row.monitored) for row in kept]
 
 
 @pytest.mark.parametrize("seed", range(300))

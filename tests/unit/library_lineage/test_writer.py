@@ -94,6 +94,17 @@ def test_the_best_checkpoint_stays_over_a_restart(store, process, reader):
         assert best in reader().lineage.log.index.checkpoints
 
 
+def test_the_best_of_something_else_is_not_the_best(store, process, reader):
+    """A loss of 0.01 would look like the worst accuracy, an accuracy of 0.9 like the worst loss."""
+    process(Keep(1, "accuracy", "max")).save(0, arrays(0), value=0.01)
+    trainer = process(Keep(1, "loss", "min"))
+    best = trainer.save(1, arrays(1), value=0.4)
+    for step in range(2, 5):
+        trainer.save(step, arrays(step), value=0.5)
+    kept = reader().lineage.log.index.checkpoints
+    assert (best, len(kept)) == (kept[0], 3)
+
+
 def test_ends_of_fits_are_never_dropped(store, process, reader):
     trainer = process(Keep(1))
     finals = []
