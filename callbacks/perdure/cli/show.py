@@ -15,6 +15,7 @@ from perdure.cli.opening import (
     json_option,
     lineage_of,
     number_of,
+    say,
     store_option,
 )
 from perdure.cli.tables import print_table, size
@@ -54,7 +55,7 @@ def _read(lineage: Lineage, text: str) -> _Shown:
     number = number_of(lineage, text)
     record = lineage.log.read(number)
     checkpoint = Checkpoint.from_record(record)
-    start = {} if record.index.start is None else lineage.log.read(record.index.start).body
+    start = _start_of(lineage, record)
     names = {chunk.name for chunk in checkpoint.chunks()}
     shared: dict[str, list[int]] = {name: [] for name in names}
     for other, _, saved in lineage.saved():
@@ -62,6 +63,17 @@ def _read(lineage: Lineage, text: str) -> _Shown:
             if other != number:
                 shared[name].append(other)
     return _Shown(record, checkpoint, start, shared)
+
+
+def _start_of(lineage: Lineage, record: Record) -> dict[str, Any]:
+    """What the process began with that made `record`; a checkpoint can be shown without."""
+    from perdure.lineage.log import NoStart
+
+    try:
+        return {} if record.index.start is None else lineage.start_of(record.index.start)
+    except NoStart as error:
+        say(str(error))
+        return {}
 
 
 def _document(shown: _Shown) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import click
 from perdure.cli.opening import OnStore, job_option, lineage_of, say, store_option
 
 if TYPE_CHECKING:
+    from perdure.lineage.lineage import Lineage
     from perdure.lineage.table import Chunk
 
 
@@ -27,6 +28,7 @@ def verify(store: str, job: str) -> None:
 
     said: list[str] = []
     lineage = lineage_of(store, job, said.append)
+    _read_start(lineage, said)
     is_log_damaged = bool(said)
     saved = list(lineage.saved())
     kinds = {number: kind for number, kind, _ in saved}
@@ -39,6 +41,16 @@ def verify(store: str, job: str) -> None:
         if number in kinds:
             click.echo(f"{number:8d}  {kinds[number]:10s}  {problem or 'intact'}")
     raise SystemExit(1 if is_log_damaged or any(problems.values()) else 0)
+
+
+def _read_start(lineage: Lineage, said: list[str]) -> None:
+    """Checkpoints are verified also where the start record is lost."""
+    from perdure.lineage.log import NoStart
+
+    try:
+        lineage.start  # noqa: B018 - reads it
+    except NoStart as error:
+        said.append(str(error))
 
 
 @contextmanager

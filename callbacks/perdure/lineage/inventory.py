@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from perdure.contract.environment import InvalidSetting, Job
 from perdure.lineage.lineage import Lineage
+from perdure.lineage.log import NoStart
 from perdure.lineage.parallel import in_threads
 from perdure.lineage.records import Checkpoint, OtherSchema
 from perdure.lineage.table import Chunk, Damaged
@@ -53,13 +54,22 @@ def _summary(store: Store, job: Job, size: int) -> Summary:
     try:
         lineage = Lineage(store, job, 0, damages.append)
         saved = [checkpoint for _, _, checkpoint in lineage.saved()]
+        is_intact = _has_its_start(lineage) and not damages
     except OtherSchema:
         return Summary(str(job), OTHER_VERSION, None, 0, size)
     except Damaged:
         return Summary(str(job), DAMAGED, None, 0, size)
     state = "finished" if lineage.is_finished else "unfinished"
     step = saved[-1].step if saved else None
-    return Summary(str(job), DAMAGED if damages else state, step, len(saved), size)
+    return Summary(str(job), state if is_intact else DAMAGED, step, len(saved), size)
+
+
+def _has_its_start(lineage: Lineage) -> bool:
+    """A lineage that nobody has begun has none to lose."""
+    try:
+        return lineage.start is not None or not lineage.exists
+    except NoStart:
+        return False
 
 
 def sole_bytes(checkpoints: Mapping[int, Checkpoint]) -> dict[int, int]:

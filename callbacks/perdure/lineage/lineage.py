@@ -46,21 +46,33 @@ class Lineage:
     def refresh(self) -> None:
         """Read the log anew."""
         self._checkpoints.clear()
+        self._start = None
         self.log.refresh(self._record_damaged)
-        if self.log.index.start is not None:
-            self._start = self._start_of(self.log.index.start)
 
-    def _start_of(self, number: int) -> dict[str, Any]:
+    def start_of(self, number: int) -> dict[str, Any]:
+        """The body of the `start` record `number`; of the one before, as long as they are damaged.
+
+        Raises:
+            NoStart: none of them is intact.
+        """
         return self.log.start(number, self._record_damaged).body
 
     @property
     def exists(self) -> bool:
         """Whether any process has begun this lineage."""
-        return self._start is not None
+        return self.log.index.start is not None
 
     @property
     def start(self) -> dict[str, Any] | None:
-        """The newest `start` record's body: what is fixed, the program, the environment."""
+        """The newest `start` record's body: what is fixed, the program, the environment.
+
+        It is read when it is first asked for: who only reads checkpoints can do without.
+
+        Raises:
+            NoStart: there is one, but none that is intact.
+        """
+        if self._start is None and self.log.index.start is not None:
+            self._start = self.start_of(self.log.index.start)
         return self._start
 
     @property
@@ -91,23 +103,24 @@ class Lineage:
         """When the lineage began, and how many processes have begun on it with the one after `index`."""
         if index.start is None:
             return {"began": now(), "starts": 1}
-        before = self._start_of(index.start)
+        before = self.start_of(index.start)
         return {"began": before["began"], "starts": before["starts"] + 1}
 
     @property
     def starts(self) -> int:
         """How many processes have begun on this lineage."""
-        return int(self._start["starts"]) if self._start else 0
+        return int(self.start["starts"]) if self.start else 0
 
     def _record_damaged(self, number: int, error: Damaged) -> None:
         self._on_damage(f"record {number} is passed over for the one before: {error}")
 
     def seconds_between_interruptions(self) -> float | None:
         """Observed mean time between starts, None before the second start."""
-        if self._start is None or self._start["starts"] < 1:
+        start = self.start
+        if start is None or start["starts"] < 1:
             return None
-        age = datetime.fromisoformat(now()) - datetime.fromisoformat(self._start["began"])
-        return max(1.0, age.total_seconds() / int(self._start["starts"]))
+        age = datetime.fromisoformat(now()) - datetime.fromisoformat(start["began"])
+        return max(1.0, age.total_seconds() / int(start["starts"]))
 
     def adopt_all(self, writer: CheckpointWriter) -> None:
         """Let `writer` rely on what is there, and know what it may delete.

@@ -24,6 +24,10 @@ class Absent(Damaged):
     """A record that is not there."""
 
 
+class NoStart(Unusable):
+    """No start record is intact, so nobody knows the seed of the training; its checkpoints may be intact."""
+
+
 class RecordTooLarge(Exception):
     """A record that no reader would accept; it was not written."""
 
@@ -131,7 +135,7 @@ class Log:
         """The `start` record `newest`; the one before, as long as they are damaged.
 
         Raises:
-            Unusable: none of them is intact, so nobody knows the seed that decides the bits.
+            NoStart: none of them is intact.
         """
         older = [number for number in reversed(self._numbers()) if number < newest]
         for number in [newest, *older]:
@@ -142,7 +146,7 @@ class Log:
                 continue
             if record.kind is RecordKind.START:
                 return record
-        raise Unusable(
+        raise NoStart(
             f"Expected an intact start record in {self.prefix}, with the seed of the training. Received: "
             f"none. Restore {self.key(newest)} from a backup, or use a new spec.run (PERDURE_JOB)."
         )

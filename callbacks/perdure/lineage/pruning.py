@@ -58,6 +58,7 @@ def look(lineage: Lineage) -> Seen:
 
     Raises:
         Damaged: something cannot be read, so nobody knows what is needed.
+        NoStart: no start record is intact; nothing is deleted until one is restored.
         Overtaken: a process beside this one writes faster than this one can read.
     """
     for _ in range(MOST_LOOKS):
@@ -81,6 +82,8 @@ def listed_chunks(log: Log) -> dict[str, int]:
 
 def _read(lineage: Lineage, chunks: Mapping[str, int]) -> Seen:
     log, index = lineage.log, lineage.log.index
+    if index.start is not None:
+        lineage.start_of(index.start)
     newest = log.read(log.newest)
     _check_that_none_follows(log)
     named = {*index.checkpoints, *index.finals}

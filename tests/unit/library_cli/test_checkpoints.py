@@ -56,6 +56,25 @@ def test_verify_finds_a_damaged_record(store, lineage, number):
     assert len(result.stdout.splitlines()) == 3
 
 
+@pytest.mark.parametrize("verb", ["ls", "verify", "show 5", "results"])
+def test_checkpoints_are_read_without_an_intact_start(store, lineage, verb):
+    intact = perdure(store, *verb.split())
+    store.put(lineage.log.key(1), b"?")
+    result = perdure(store, *verb.split())
+    assert result.exit_code == (verb == "verify")
+    assert result.stdout.splitlines()[-1] == intact.stdout.splitlines()[-1]
+    is_said = "Expected an intact start record" in result.stderr
+    assert is_said == (verb in ("verify", "show 5"))
+
+
+def test_verify_says_a_start_that_is_passed_over(store, lineage):
+    lineage.claim({}, continues=False)
+    store.put(lineage.log.key(6), b"?")
+    result = perdure(store, "verify")
+    assert result.exit_code == 1
+    assert "record 6 is passed over for the one before" in result.stderr
+
+
 def test_verify_reads_what_is_shared_once(store, lineage, monkeypatch):
     read = []
     get = LocalStore.get

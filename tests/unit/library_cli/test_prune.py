@@ -298,3 +298,12 @@ def test_what_is_no_retention_is_refused(store, lineage, keep):
     result = perdure(store, "prune", "--keep", keep)
     assert (result.exit_code, result.stdout) == (78, "")
     assert "PERDURE_KEEP: expected" in result.stderr
+
+
+def test_without_an_intact_start_nothing_is_deleted(store, lineage):
+    store.put(lineage.log.key(1), b"?")
+    before = store.list("")
+    result = perdure(store, "prune", "--keep", "last=1", "--take-over")
+    assert result.exit_code == 78
+    assert "Expected an intact start record" in result.stderr
+    assert store.list("") == before

@@ -54,6 +54,15 @@ def test_the_start_is_that_of_the_process_that_made_it(store, lineage):
     assert shown(store, "5")["start"]["environment"] == {"keras": "3.15.0"}
 
 
+def test_a_damaged_start_is_passed_over_for_the_one_before(store, lineage):
+    lineage.claim({"environment": {"keras": "newer"}}, continues=False)
+    writer_of(lineage).write(snapshot(RecordKind.CHECKPOINT, 1, 40))
+    store.put(lineage.log.key(6), b"?")
+    result = perdure(store, "show", "7", "--json")
+    assert json.loads(result.stdout)["start"]["environment"] == {"keras": "3.15.0"}
+    assert "record 6 is passed over for the one before" in result.stderr
+
+
 def test_for_a_person(store, lineage):
     result = perdure(store, "show", "4")
     assert result.exit_code == 0

@@ -10,6 +10,7 @@ import pytest
 from perdure.contract.environment import Job, Keep
 from perdure.lineage import lineage as module
 from perdure.lineage.lineage import Lineage, next_run
+from perdure.lineage.log import NoStart
 from perdure.lineage.records import RecordKind
 from perdure.lineage.table import chunk_key
 from perdure.store import Unusable
@@ -195,9 +196,20 @@ def test_a_lineage_without_an_intact_start_is_refused(store, process, reader):
     trainer = process()
     trainer.save(1, arrays(1))
     damage_record(store, trainer, 1)
-    with pytest.raises(Unusable, match=r"Restore team/digits/1/log/00000001\.json from a backup"):
-        reader()
+    with pytest.raises(NoStart, match=r"Restore team/digits/1/log/00000001\.json from a backup"):
+        reader().begin()
     assert len(store.list("team/digits/1/log/")) == 2
+
+
+def test_checkpoints_without_an_intact_start_can_be_read(store, process, reader):
+    trainer = process()
+    trainer.save(1, arrays(1))
+    damage_record(store, trainer, 1)
+    found = reader()
+    assert [checkpoint.step for _, _, checkpoint in found.lineage.saved()] == [1]
+    assert found.lineage.exists
+    with pytest.raises(Unusable):
+        _ = found.lineage.start
 
 
 def test_no_process_has_begun_on_a_lineage_that_is_not_there(reader):
