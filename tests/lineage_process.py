@@ -46,6 +46,7 @@ class Process:
         self.lineage.claim({"program": {}}, continues=False)
         self.lineage.adopt_all(self.writer)
         point = self.lineage.point_for(0)
+        self.lineage.abandon_damaged(self.writer)
         if point is not None:
             self.writer.resume_from(point.number, point.checkpoint)
         return self

@@ -171,12 +171,11 @@ class Attempt:
         interruptions = self._interruptions()
         with self.exits:
             self._compare(program, environment)
-            if not self.already_finished:
-                self._claim()
-            self.lineage.adopt_all(self.writer)
-            self.control.know(obeyed for _, obeyed in self.lineage.requests())
+            if self.already_finished:
+                self.control.know(obeyed for _, obeyed in self.lineage.requests())
+            else:
+                self._take_over()
         self.board.set(starts=self.lineage.starts)
-        self.lineage.log.write_store = until_deadline(self._store, HICCUP_SECONDS)
         self.saver = Saver(self.writer, self.board, self.meter)
         self.schedule = Schedule(self.settings.every, Progress(time.monotonic()), interruptions)
 
@@ -217,6 +216,14 @@ class Attempt:
         self.already_finished = True
         say(f"{job} has finished already and the program is the same: nothing is trained")
 
+    def _take_over(self) -> None:
+        """Claim the lineage and rely on what is there; the store is waited for longer than for a save."""
+        self.lineage.log.write_store = self.store
+        self._claim()
+        self.lineage.adopt_all(self.writer)
+        self.control.know(obeyed for _, obeyed in self.lineage.requests())
+        self.lineage.log.write_store = until_deadline(self._store, HICCUP_SECONDS)
+
     def _claim(self) -> None:
         checked = check(self.store, f"{self.lineage.log.prefix}/probe")
         if not checked.honours_condition:
@@ -240,12 +247,17 @@ class Attempt:
 
     def point_for(self, fit: int) -> Point | None:
         """Where fit number `fit` goes on from; None once one of them has not ended in the lineage."""
-        point = None if self._is_past_lineage else self.lineage.point_for(fit)
-        self._is_past_lineage |= point is None or not point.is_final
-        if self._is_past_lineage and self.already_finished:
+        if self._is_past_lineage:
+            return None
+        point = self.lineage.point_for(fit)
+        if self.already_finished and not _is_end(point):
             say("the program has a fit that the finished lineage has not: it is trained")
             self.already_finished = False
-            self._claim()
+            self._take_over()
+            self.board.set(starts=self.lineage.starts)
+            point = self.lineage.point_for(fit)  # as it is now that nobody else may write
+        self.lineage.abandon_damaged(self.writer)
+        self._is_past_lineage = not _is_end(point)
         return point
 
     def _stop(self, request: Request) -> None:
@@ -281,6 +293,10 @@ class Attempt:
         if self.board.end(ending) and ending.code != ExitCode.FINISHED:
             say_ending(ending)
         write_termination_message(self.settings.termination_log, self.board)
+
+
+def _is_end(point: Point | None) -> bool:
+    return point is not None and point.is_final
 
 
 def _opened(url: str) -> Store:

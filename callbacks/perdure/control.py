@@ -31,7 +31,8 @@ class Control:
     def know(self, obeyed: Iterable[Obeyed]) -> None:
         """What the lineage says was obeyed, in its order; of two records of a request the later counts."""
         by_id = {request.id: request for request in obeyed}
-        self._again = [request for request in by_id.values() if request.cursor is not None]
+        again = [request for request in by_id.values() if request.cursor is not None]
+        self._again = [request for request in again if request.id > self._applied]
         for number in by_id:
             self.settle(number)
 

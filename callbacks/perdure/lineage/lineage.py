@@ -40,12 +40,13 @@ class Lineage:
         self._on_damage = on_damage
         self._start: dict[str, Any] | None = None
         self._checkpoints: dict[int, Checkpoint | None] = {}
+        self._damaged: set[int] = set()
         self._chunks_before: list[str] = []
         self.refresh()
 
     def refresh(self) -> None:
         """Read the log anew."""
-        self._checkpoints.clear()
+        self._forget()
         self._start = None
         self.log.refresh(self._record_damaged)
 
@@ -91,8 +92,13 @@ class Lineage:
         record = self.log.claim(
             lambda index: {**body, **self._counted(index)}, self._record_damaged, goes_on_from
         )
-        self._checkpoints.clear()
+        self._forget()
         self._start = record.body
+
+    def _forget(self) -> None:
+        """The numbers of records that were given up may stand for others now."""
+        self._checkpoints.clear()
+        self._damaged.clear()
 
     def chunk_names(self) -> list[str]:
         """The chunks in the store, whether a record names them or not."""
@@ -133,12 +139,16 @@ class Lineage:
         for number, checkpoint in found.items():
             if checkpoint is not None:
                 writer.adopt(number, checkpoint, is_final=number in index.finals)
-            elif number in index.checkpoints:
-                writer.abandon(number)
+        self.abandon_damaged(writer)
         if all(found[number] is not None for number in index.finals):
             writer.adopt_chunks(self._chunks_before)
         for number, obeyed in self.requests():
             writer.adopt_request(number, obeyed)
+
+    def abandon_damaged(self, writer: CheckpointWriter) -> None:
+        """Let `writer` drop the checkpoints that were found damaged; ends of fits stay for good."""
+        for number in self._damaged & {*self.log.index.checkpoints}:
+            writer.abandon(number)
 
     def requests(self) -> list[tuple[int, Obeyed]]:
         """Number and content of the requests that were obeyed, as far as they still matter."""
@@ -189,6 +199,7 @@ class Lineage:
             return None
 
     def _pass_over(self, number: int, error: Damaged) -> None:
+        self._damaged.add(number)
         self._on_damage(f"checkpoint {number} is passed over for the one before: {error}")
 
     def saved(self) -> Iterator[tuple[int, str, Checkpoint]]:

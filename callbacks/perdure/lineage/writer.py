@@ -100,7 +100,7 @@ class CheckpointWriter:
         self._stored |= {*names}
 
     def abandon(self, number: int) -> None:
-        """A checkpoint that cannot be read is dropped with the next commit."""
+        """A checkpoint that cannot be read takes no place of another, and is dropped with the next commit."""
         self._unreadable.add(number)
 
     def resume_from(self, number: int, checkpoint: Checkpoint) -> None:
@@ -162,10 +162,9 @@ class CheckpointWriter:
 
     def _commit(self, kind: RecordKind, checkpoint: Checkpoint) -> Committed:
         is_final = kind == RecordKind.FINAL
-        expired = self._expired(None if is_final else checkpoint)
-        settled = self._settled(checkpoint.cursor, expired)
-        body = checkpoint.to_body()
-        record = self._log.append(kind, body, drop={*expired, *settled, *self._unreadable})
+        dropped = self._expired(None if is_final else checkpoint) | self._unreadable
+        settled = self._settled(checkpoint.cursor, dropped)
+        record = self._log.append(kind, checkpoint.to_body(), drop=dropped | settled)
         self._adopt_unanswered()
         self.adopt(record.number, replace(checkpoint, time=record.time), is_final=is_final)
         self._parent = (record.number, checkpoint)
@@ -197,7 +196,8 @@ class CheckpointWriter:
 
     def _expired(self, new: Checkpoint | None) -> set[int]:
         """Checkpoints that are not wanted once `new` is there."""
-        rows = [kept.row for _, kept in sorted(self._checkpoints.items())]
+        readable = self._checkpoints.keys() - self._unreadable
+        rows = [self._checkpoints[number].row for number in sorted(readable)]
         if new is not None:
             rows.append(row_of(rows[-1].number + 1 if rows else 1, replace(new, time=now())))
         return to_drop(rows, self._keep) & self._checkpoints.keys()

@@ -13,6 +13,7 @@ from perdure.lineage.lineage import Lineage, next_run
 from perdure.lineage.log import NoStart
 from perdure.lineage.records import RecordKind
 from perdure.lineage.table import chunk_key
+from perdure.lineage.verification import verify
 from perdure.store import Unusable
 
 FINAL = RecordKind.FINAL
@@ -29,6 +30,11 @@ def damage_chunks(store, process, number):
     checkpoint = next(c for n, _, c in process.lineage.saved() if n == number)
     for chunk in checkpoint.chunks():
         store.put(chunk_key("team/digits/1", chunk), b"?")
+
+
+def damages(found):
+    checkpoints = {number: checkpoint for number, _, checkpoint in found.lineage.saved()}
+    return [*verify(found.lineage, checkpoints, lambda _chunk: None).values()]
 
 
 def damage_record(store, process, number):
@@ -167,6 +173,42 @@ def test_a_lineage_recovers_from_damage(store, process, reader, saves):
     assert found.lineage.point_for(0) is not None
     assert len([*found.lineage.saved()]) == len(found.lineage.log.index.checkpoints)
     assert found.notices == []
+
+
+def test_a_checkpoint_with_damaged_chunks_takes_no_place_of_a_good_one(store, process, reader):
+    """The newest two are damaged, and two stay: what was gone on from is one of them."""
+    trainer = process(Keep(3))
+    numbers = [trainer.save(step, arrays(step)) for step in range(3)]
+    for number in numbers[1:]:
+        damage_chunks(store, trainer, number)
+    trainer = process(Keep(1))
+    newest = trainer.save(10, arrays(10))
+    found = reader()
+    assert found.lineage.log.index.checkpoints == (numbers[0], newest)
+    assert found.lineage.point_for(0).number == newest
+    assert damages(found) == [None, None]
+
+
+def test_a_damaged_best_checkpoint_is_not_kept_for_its_value(store, process, reader):
+    keep = Keep(1, "loss", "min")
+    trainer = process(keep)
+    numbers = [trainer.save(step, arrays(step), value=1.0 - step / 10) for step in range(3)]
+    damage_chunks(store, trainer, numbers[2])
+    trainer = process(keep)
+    later = [trainer.save(step, arrays(step), value=5.0) for step in (10, 11, 12)]
+    assert reader().lineage.log.index.checkpoints == (numbers[1], *later[1:])
+
+
+def test_a_damaged_end_stays(store, process, reader):
+    trainer = process()
+    first = trainer.save(9, arrays(9))
+    end = trainer.save(10, arrays(10), kind=FINAL)
+    damage_chunks(store, trainer, end)
+    trainer = process()
+    trainer.save(10, arrays(10))
+    index = reader().lineage.log.index
+    assert (index.finals, index.checkpoints[0]) == ((end,), first)
+    assert trainer.lineage.log.read(end).number == end
 
 
 def test_starts_are_counted_and_the_beginning_stays(process, reader):
