@@ -16,6 +16,7 @@ from perdure.store.local import LocalStore
 from perdure.store.timeouts import Timeouts
 
 SCHEMES = ("s3", "file")
+_CREDENTIALS = re.compile(r"^([a-z0-9+.-]*://)?.*@", re.DOTALL | re.IGNORECASE)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -28,7 +29,7 @@ def open_store(url: str, timeouts: Timeouts | None = None) -> Store:
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in SCHEMES:
-        _refuse(url, _scheme_hint(scheme if separator else "", rest if separator else url))
+        _refuse(url, _scheme_hint(_without_credentials(url)))
     if "?" in rest or "#" in rest:
         _refuse(url, "A URL of a store has neither '?' nor '#'.")
     return (
@@ -39,7 +40,8 @@ def open_store(url: str, timeouts: Timeouts | None = None) -> Store:
 def _open_file(url: str, rest: str) -> Store:
     path = unquote(rest.removeprefix("localhost") if rest.startswith("localhost/") else rest)
     if not path.startswith("/"):
-        hint = f"Did you mean {Path(path).absolute().as_uri()}?" if path else ""
+        shown = unquote(_without_credentials(url).removeprefix("file://"))
+        hint = f"Did you mean {Path(shown).absolute().as_uri()}?" if shown else ""
         _refuse(url, f"A folder's path is absolute, after three slashes. {hint}")
     if path.strip("/") == "" or "\0" in path:
         _refuse(url, "The root of the file system is no folder for a store.")
@@ -49,7 +51,7 @@ def _open_file(url: str, rest: str) -> Store:
 def _open_s3(url: str, rest: str, timeouts: Timeouts) -> Store:
     bucket, _, prefix = rest.partition("/")
     prefix = prefix.rstrip("/")
-    if "@" in bucket:
+    if "@" in rest:  # a secret key may have slashes
         _refuse(url, "Credentials are never part of the URL: set AWS_ACCESS_KEY_ID and its kind.")
     if not _BUCKET.fullmatch(bucket):
         _refuse(url, "A bucket's name has 3 to 63 lower-case letters, digits, '.' and '-'.")
@@ -63,9 +65,10 @@ def _open_s3(url: str, rest: str, timeouts: Timeouts) -> Store:
     return S3Store(bucket, prefix, timeouts, Encryption.parse(os.environ.get(SSE, "")))
 
 
-def _scheme_hint(scheme: str, rest: str) -> str:
-    rest = re.sub(r"^[^/]*@", "", rest)
-    if not scheme:
+def _scheme_hint(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        rest = url
         return f"Did you mean {Path(rest).expanduser().absolute().as_uri()}?" if rest else ""
     if scheme.lower() in ("http", "https"):
         host, _, path = rest.partition("/")
@@ -81,8 +84,12 @@ def _scheme_hint(scheme: str, rest: str) -> str:
     )
 
 
+def _without_credentials(url: str) -> str:
+    return _CREDENTIALS.sub(r"\1", url)
+
+
 def _refuse(url: str, hint: str) -> NoReturn:
-    shown = re.sub(r"://[^/]*@", "://...@", url)
+    shown = _CREDENTIALS.sub(r"\1...@", url)
     raise ValueError(
         f"Expected s3://bucket/prefix or file:///folder. Received: {shown!r}. {hint}".rstrip()
     )

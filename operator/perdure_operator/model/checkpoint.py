@@ -13,9 +13,9 @@ from perdure_operator.model.base import ObjectName, Positive, Quantity, Strict, 
 from perdure_operator.model.rules import Rule, at_least, at_most, matches, plain
 
 _STORE = re.compile(
-    r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?|file:///[^?#]*[^?#/][^?#]*", re.ASCII
+    r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#@]*)?|file:///[^?#]*[^?#/][^?#]*", re.ASCII
 )
-_CREDENTIALS = r"://[^/]*@"
+_CREDENTIALS = r"(?s)://.*@"  # a secret key may have slashes
 
 _USABLE_STORE = Rule(
     holds=lambda it: it.store is None or _STORE.fullmatch(it.store) is not None,

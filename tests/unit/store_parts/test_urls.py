@@ -68,11 +68,32 @@ def test_what_is_no_store(url: str, hint: str) -> None:
     assert hint in str(caught.value)
 
 
-@pytest.mark.parametrize("scheme", ["s3", "s3n", "https", "gs"])
-def test_credentials_in_a_url_are_refused_and_not_shown(scheme: str) -> None:
+@pytest.mark.parametrize(
+    "start", ["s3://", "s3n://", "https://", "gs://", "file://", "s3:/", "s3:", ""]
+)
+@pytest.mark.parametrize(
+    "secret", ["a-secret", "a/se+cret", "a/@/secret", "/a-secret", "a\nsecret"]
+)
+@pytest.mark.parametrize("end", ["@a-bucket/prefix", "@a-bucket/a/prefix?x=1", "@", "@s3://b/p"])
+def test_credentials_in_a_url_are_refused_and_not_shown(start: str, secret: str, end: str) -> None:
     with pytest.raises(ValueError, match="Expected") as caught:
-        open_store(f"{scheme}://someone:a-secret@a-bucket/prefix")
-    assert "a-secret" not in str(caught.value)
+        open_store(f"{start}AKIA:{secret}{end}")
+    assert "cret" not in str(caught.value)
+    assert "AKIA" not in str(caught.value)
+
+
+def test_credentials_that_are_left_out_of_the_hint_too() -> None:
+    with pytest.raises(ValueError, match="Expected") as caught:
+        open_store("https://AKIA:a/secret@s3.example.com/a-bucket")
+    assert "AWS_ENDPOINT_URL=https://s3.example.com; did you mean s3://a-bucket?" in str(
+        caught.value
+    )
+
+
+def test_an_at_sign_is_part_of_a_folder_and_of_no_prefix() -> None:
+    assert open_store("file:///home/me@work/runs").url == "file:///home/me%40work/runs"
+    with pytest.raises(ValueError, match="Credentials are never part of the URL"):
+        open_store("s3://a-bucket/me@work")
 
 
 def test_boto3_and_obstore_are_not_imported_for_a_folder() -> None:
