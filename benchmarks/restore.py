@@ -43,7 +43,7 @@ def contenders(
 ) -> dict[str, Callable[[], None]]:
     """Each reads the checkpoint `entries` below `name` into `variables`."""
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
-    raw = Clients(bucket, Timeouts(), Encryption()).reading()
+    raw = Clients(bucket, Timeouts(), Encryption()).made().reading()
     keys = [f"{prefix}/{chunk_key(name, chunk)}" for chunk in chunks_of(entries)]
 
     def perdure() -> None:

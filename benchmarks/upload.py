@@ -50,7 +50,7 @@ def contenders(url: str) -> dict[str, Upload]:
 
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     store: Store = until_deadline(metered(open_store(url), Meter()), 300)
-    raw = Clients(bucket, Timeouts(), Encryption()).writing()
+    raw = Clients(bucket, Timeouts(), Encryption()).made().writing()
     plain = default_obstore(bucket)
     boto = boto3.client("s3")
 

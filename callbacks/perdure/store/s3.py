@@ -13,7 +13,7 @@ from perdure.contract.environment import SSE, Encryption
 from perdure.store.errors import Exists, Expired, StoreError, TooLarge, Unavailable, Unusable
 from perdure.store.interface import MOST_BYTES, Data
 from perdure.store.keys import MOST_BYTES_WITH_PREFIX, check_key, is_key
-from perdure.store.s3_clients import Clients
+from perdure.store.s3_clients import Clients, Made
 from perdure.store.s3_errors import store_error
 from perdure.store.timeouts import Timeouts
 
@@ -34,8 +34,8 @@ class S3Store:
 
     def get(self, key: str, most_bytes: int = MOST_BYTES) -> Data:
         path = self._path(key)
-        with self._errors("read", key):
-            found = obstore.get(self._clients.reading(), path)
+        with self._request("read", key) as clients:
+            found = obstore.get(clients.reading(), path)
             size = found.meta["size"]
             if size > most_bytes:
                 raise TooLarge(key, size, most_bytes)
@@ -46,16 +46,16 @@ class S3Store:
 
     def put(self, key: str, data: Data) -> str | None:
         path = self._path(key)
-        with self._errors("write", key):
-            done = obstore.put(self._clients.writing(), path, data, use_multipart=False)
+        with self._request("write", key) as clients:
+            done = obstore.put(clients.writing(), path, data, use_multipart=False)
         version = done["version"]
         return None if version == "null" else version  # "null": versions are no longer kept
 
     def create(self, key: str, data: Data) -> None:
         path = self._path(key)
-        with self._errors("create", key):
+        with self._request("create", key) as clients:
             try:
-                done = self._clients.control().put_object(
+                done = clients.control.put_object(
                     Bucket=self._bucket,
                     Key=path,
                     Body=bytes(data),
@@ -69,8 +69,8 @@ class S3Store:
         self._expect_encrypted(done.get("ServerSideEncryption", ""))
 
     def list(self, prefix: str) -> dict[str, int]:
-        with self._errors("list", prefix):
-            pages = self._clients.control().get_paginator("list_objects_v2")
+        with self._request("list", prefix) as clients:
+            pages = clients.control.get_paginator("list_objects_v2")
             found = pages.paginate(Bucket=self._bucket, Prefix=f"{self._base}{prefix}")
             try:
                 entries = [entry for page in found for entry in page.get("Contents", [])]
@@ -81,8 +81,8 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         path = self._path(key)
-        with self._errors("delete", key):
-            self._clients.control().delete_object(Bucket=self._bucket, Key=path)
+        with self._request("delete", key) as clients:
+            clients.control.delete_object(Bucket=self._bucket, Key=path)
 
     def _expect_encrypted(self, algorithm: str) -> None:
         """A server that does not know the wish answers as if there were none."""
@@ -104,9 +104,12 @@ class S3Store:
         return path
 
     @contextmanager
-    def _errors(self, verb: str, key: str) -> Iterator[None]:
+    def _request(self, verb: str, key: str) -> Iterator[Made]:
+        """The clients for one request, whose failures mean what `errors` says."""
+        made = None
         try:
-            yield
+            made = self._clients.made()
+            yield made
         except StoreError:
             raise
         except Exception as error:
@@ -114,8 +117,8 @@ class S3Store:
             meaning = store_error(error, asked, key)
             if meaning is None:
                 raise
-            if isinstance(meaning, Expired):
-                self._clients.forget()
+            if isinstance(meaning, Expired) and made is not None:
+                self._clients.forget(made)
             raise meaning from None  # the client's own text repeats the request with its access key
 
 

@@ -36,13 +36,27 @@ _LATE_CREDENTIALS = (
 
 
 @dataclass(frozen=True)
-class _Made:
+class Made:
     """The clients, and the credentials that they share."""
 
     control: Any
-    reading: ObstoreS3
-    writing: ObstoreS3
-    credentials: Any
+    """botocore's client, for the small calls."""
+    _reading: ObstoreS3
+    _writing: ObstoreS3
+    _credentials: Any
+
+    def reading(self) -> ObstoreS3:
+        """obstore's store, for bytes that come."""
+        self._refresh()
+        return self._reading
+
+    def writing(self) -> ObstoreS3:
+        """obstore's store, for bytes that go."""
+        self._refresh()
+        return self._writing
+
+    def _refresh(self) -> None:
+        self._credentials.get_frozen_credentials()  # here, because obstore would hide why it failed
 
 
 class Clients:
@@ -53,7 +67,7 @@ class Clients:
         self._timeouts = timeouts
         self._encryption = encryption
         self._lock = threading.Lock()
-        self._made: _Made | None = None
+        self._made: Made | None = None
 
     @property
     def where(self) -> str:
@@ -64,18 +78,6 @@ class Clients:
         address = urlsplit(made.control.meta.endpoint_url)
         return f" at {address.scheme}://{address.netloc.rpartition('@')[2]}"
 
-    def control(self) -> Any:
-        """botocore's client, for the small calls."""
-        return self._all().control
-
-    def reading(self) -> ObstoreS3:
-        """obstore's store, for bytes that come."""
-        return self._refreshed().reading
-
-    def writing(self) -> ObstoreS3:
-        """obstore's store, for bytes that go."""
-        return self._refreshed().writing
-
     @property
     def encrypted(self) -> dict[str, str]:
         """How botocore is to ask for encryption in a write."""
@@ -83,23 +85,23 @@ class Clients:
         asked = {"ServerSideEncryption": algorithm, "SSEKMSKeyId": key}
         return {name: value for name, value in asked.items() if value}
 
-    def forget(self) -> None:
-        """Make the clients anew at next use: they read credentials from files only once."""
+    def forget(self, made: Made) -> None:
+        """Make the clients anew at next use: they read credentials from files only once.
+
+        Many requests fail at once when credentials expire: only the first of them has this effect.
+        """
         with self._lock:
-            self._made = None
+            if self._made is made:
+                self._made = None
 
-    def _refreshed(self) -> _Made:
-        made = self._all()
-        made.credentials.get_frozen_credentials()  # here, because obstore would hide why it failed
-        return made
-
-    def _all(self) -> _Made:
+    def made(self) -> Made:
+        """The clients as they are now; a request uses the same to its end."""
         with self._lock:
             if self._made is None:
                 self._made = self._make()
             return self._made
 
-    def _make(self) -> _Made:
+    def _make(self) -> Made:
         session = botocore.session.get_session()
         credentials = session.get_credentials()
         if credentials is None:
@@ -109,7 +111,7 @@ class Clients:
         client = _in_home_region(session, self._control(session, None), self._bucket, self._control)
         # reqwest counts the sending of a body as waiting for the next bytes of the answer
         to_read = {"read_timeout": timedelta(seconds=self._timeouts.read)}
-        return _Made(
+        return Made(
             client,
             self._bytes(session, client, credentials, to_read),
             self._bytes(session, client, credentials, {}),

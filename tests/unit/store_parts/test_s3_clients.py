@@ -25,7 +25,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def config(bucket: str = "a-bucket") -> dict[str, Any]:
-    return {**clients(bucket).writing().config}
+    return {**clients(bucket).made().writing().config}
 
 
 def clients(bucket: str = "a-bucket", sse: str = "") -> Clients:
@@ -97,7 +97,7 @@ def test_a_bucket_names_its_region(moto_server: S3Server) -> None:
 def test_credentials_in_the_endpoint_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://someone:a-secret@s3.example.com")
     made = clients()
-    made.control()
+    made.made()
     assert made.where == " at http://s3.example.com"
 
 
@@ -117,7 +117,9 @@ def test_both_clients_ask_for_the_encryption(
     sse: str, of_obstore: dict[str, str], of_botocore: dict[str, str]
 ) -> None:
     made = clients(sse=sse)
-    asked = {name.removeprefix("aws_"): value for name, value in made.writing().config.items()}
+    asked = {
+        name.removeprefix("aws_"): value for name, value in made.made().writing().config.items()
+    }
     assert {n: v for n, v in asked.items() if "encryption" in n or "kms" in n} == of_obstore
     assert made.encrypted == of_botocore
 
@@ -126,17 +128,26 @@ def test_forgotten_clients_are_made_anew_with_what_the_environment_says_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = clients()
-    before = made.control()
-    assert made.control() is before
+    before = made.made()
+    assert made.made() is before
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://s3.other.example.com")
-    made.forget()
-    made.control()
+    made.forget(before)
+    made.made()
     assert made.where == " at http://s3.other.example.com"
+
+
+def test_many_requests_whose_credentials_have_expired_make_the_clients_anew_once() -> None:
+    made = clients()
+    expired = made.made()
+    made.forget(expired)
+    anew = made.made()
+    made.forget(expired)
+    assert made.made() is anew is not expired
 
 
 def test_bytes_are_tried_once_and_only_reading_waits_for_the_next_ones() -> None:
     made = clients()
-    for store, waits in ((made.reading(), True), (made.writing(), False)):
+    for store, waits in ((made.made().reading(), True), (made.made().writing(), False)):
         assert store.retry_config is not None
         assert store.retry_config["max_retries"] == 0
         assert store.client_options is not None
