@@ -31,6 +31,8 @@ TERMINATION_LOG = "PERDURE_TERMINATION_LOG"
 REQUEST_FILE = "PERDURE_REQUEST_FILE"
 
 ALL = frozenset(value for name, value in globals().items() if name.isupper())
+SETTABLE = frozenset({PRICES, SSE, STORE_DEADLINE})
+"""Those that are the user's own to set: in spec.env, or in the shell for `perdure run`."""
 
 DEFAULT_METRICS_PORT = 9464
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"

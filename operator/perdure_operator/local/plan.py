@@ -87,7 +87,8 @@ class Plan:
         """All variables of an attempt: the shell's, the manifest's, ours.
 
         The folder of the runner's Python comes first in PATH, so that `python` is the one that has
-        perdure. PERDURE_* of the shell are not passed on: they belong to another job.
+        perdure. Of the PERDURE_* of the shell only those that are the user's to set are passed on: the
+        others belong to another job.
         """
         attempt = Attempt(number, self.store, port, str(termination_log))
         return self.variables() | trainer_environment(self.job, attempt)
@@ -105,7 +106,7 @@ class Plan:
         passed = {
             name: value
             for name, value in self.inherited.items()
-            if not name.startswith("PERDURE_") or name in (names.SSE, names.STORE_DEADLINE)
+            if not name.startswith("PERDURE_") or name in names.SETTABLE
         }
         path = os.pathsep.join(filter(None, [str(Path(sys.executable).parent), passed.get("PATH")]))
         return {"PYTHONUNBUFFERED": "1"} | passed | {"PATH": path}

@@ -39,8 +39,9 @@ from perdure_operator.model.scheduling import Affinity, Toleration, TopologySpre
 from perdure_operator.model.sources import ObjectReference
 from perdure_operator.model.volumes import Volume, VolumeMount
 
-_SETTABLE = {environment.PRICES, environment.SSE, environment.STORE_DEADLINE}
-_CURES = dict.fromkeys(environment.ALL - _SETTABLE, "Leave it out: each attempt is given its own")
+_CURES = dict.fromkeys(
+    environment.ALL - environment.SETTABLE, "Leave it out: each attempt is given its own"
+)
 _CURES |= {
     environment.STORE: "Set spec.checkpoint.store instead",
     environment.JOB: "Set metadata.namespace, metadata.name and spec.run instead",
@@ -65,7 +66,7 @@ _NOT_OURS = Rule(
 _KNOWN = Rule(
     holds=lambda name: not name.startswith("PERDURE_") or name in environment.ALL,
     cel=f"!self.startsWith('PERDURE_') || self in {sorted(environment.ALL)}",
-    sentence=f"{{}} is not a variable of Perdure. Known here: {', '.join(sorted(_SETTABLE))}.",
+    sentence=f"{{}} is not a variable of Perdure. Known here: {', '.join(sorted(environment.SETTABLE))}.",
 )
 _KEYS_NOT_OURS = Rule(
     holds=lambda entries: not _our_keys(entries),

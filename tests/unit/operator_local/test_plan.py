@@ -65,11 +65,13 @@ def test_variables_of_the_shell_and_of_the_manifest(make):
         "PERDURE_CONTINUE": "true",
         "PERDURE_STORE_DEADLINE": "9",
         "PERDURE_SSE": "AES256",
+        "PERDURE_PRICES": "write=5",
     }
     env = [{"name": "LEVEL", "value": "1"}, {"name": "TWICE", "value": "$(LEVEL)$(LEVEL)"}]
     given = environment(make(shell, env=env))
     assert (given["AWS_PROFILE"], given["LEVEL"], given["TWICE"]) == ("mine", "1", "11")
     assert (given["PERDURE_STORE_DEADLINE"], given["PERDURE_SSE"]) == ("9", "AES256")
+    assert given["PERDURE_PRICES"] == "write=5"
     assert given["PERDURE_SEED"] != "1"
     assert "PERDURE_CONTINUE" not in given
 
