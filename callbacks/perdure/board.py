@@ -16,6 +16,8 @@ from typing import Any
 
 from perdure.contract.status import Activity, Ending, Metric, Notice, Status
 
+MOST_NOTICES = 100
+
 
 class Board:
     """Holds the attempt's `Status`; every second of the attempt is booked to one activity."""
@@ -30,6 +32,7 @@ class Board:
         self._rate: float | None = None
         self._rate_mark = (time.monotonic(), 0)
         self.last_step_time = 0.0
+        self._said: set[str] = set()  # kinds of notices
 
     def status(self) -> Status:
         """The status document as of now."""
@@ -106,13 +109,26 @@ class Board:
             self._status = replace(self._status, metrics=metrics)
 
     def notice(self, kind: str, message: str) -> None:
-        """Say something once per attempt: on standard error and in the status."""
+        """Say something once per attempt: on standard error and in the status.
+
+        The status holds the first `MOST_NOTICES`; what comes later is on standard error alone.
+        """
         notice = Notice(kind, message)
         with self._lock:
             if notice in self._status.notices:
                 return
-            self._status = replace(self._status, notices=(*self._status.notices, notice))
+            self._said.add(kind)
+            if len(self._status.notices) < MOST_NOTICES:
+                self._status = replace(self._status, notices=(*self._status.notices, notice))
         say(f"{kind}: {message}")
+
+    def notice_first(self, kind: str, message: str) -> bool:
+        """Say it unless a notice of this kind was said, whose message differs each time; whether it was."""
+        with self._lock:
+            if kind in self._said:
+                return False
+            self.notice(kind, message)
+            return True
 
     def obeyed(self, request: int) -> None:
         """Request `request` was obeyed or refused; an older one stays behind it."""

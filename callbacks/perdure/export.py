@@ -24,10 +24,10 @@ from perdure.lineage.lineage import Lineage
 from perdure.lineage.records import Checkpoint
 from perdure.state import variables
 from perdure.state.architecture import CODE, parts
+from perdure.state.codec import STATE_GROUP
 
 WEIGHTS = ".weights.h5"
 MODEL = ".keras"
-STATE_GROUP = "state"
 
 Build = Callable[[], Any]
 

@@ -167,7 +167,7 @@ class Saver:
             try:
                 self._writer.sweep(lambda: self._snapshot is not None)
             except Exception as error:  # the next save must not miss its thread
-                self._board.notice(
+                self._board.notice_first(
                     Kind.CLEANING_FAILED,
                     f"old checkpoints cannot be deleted ({error}); this is tried again after each save",
                 )
@@ -224,7 +224,5 @@ class Saver:
         kind = Kind.STORE_UNAVAILABLE if is_store else Kind.SAVE_FAILED
         what = str(error) if is_store else f"{type(error).__name__}: {error}"
         sentence = f"a save did not commit ({what}); training goes on and saving is retried"
-        if any(notice.kind == kind for notice in self._board.status().notices):
+        if not self._board.notice_first(kind, sentence):
             say(f"{kind}: {sentence}")
-        else:
-            self._board.notice(kind, sentence)

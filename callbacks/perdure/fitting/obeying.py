@@ -149,7 +149,7 @@ class Obeying:
         try:
             self._saver.note(Obeyed(request.id, request.verb, request.arguments, cursor), 0.0)
         except StoreError as error:
-            self._board.notice(
+            self._board.notice_first(
                 Kind.STORE_UNAVAILABLE, f"a request waits until the store can be written ({error})"
             )
             return False

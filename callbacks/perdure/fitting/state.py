@@ -21,11 +21,9 @@ from perdure.lineage.writer import Snapshot
 from perdure.state import callbacks as callback_state
 from perdure.state import streams, variables
 from perdure.state.architecture import Architecture
-from perdure.state.codec import Array, decode, encode
+from perdure.state.codec import STATE_GROUP, Array, decode, encode
 from perdure.state.files import ManagedFiles
-from perdure.state.reader import VariableReader
-
-STATE_GROUP = "state"
+from perdure.state.reader import VariableReader, same
 
 
 class FitState:
@@ -67,16 +65,14 @@ class FitState:
             "fit": encode(extra, arrays),
             "architecture": encode(self._architecture.capture(), arrays),
         }
-        held = [
-            Tensor(STATE_GROUP, str(i), partial(_same, array)) for i, array in enumerate(arrays)
-        ]
+        held = [Tensor(STATE_GROUP, str(i), partial(same, array)) for i, array in enumerate(arrays)]
         blocked = time.perf_counter() - began
         return Snapshot(
             kind, cursor, step, deque([*tensors, *held]), state, blocked_seconds=blocked
         )
 
     def _say_copied(self, seconds: float) -> None:
-        self._board.notice(
+        self._board.notice_first(
             Kind.MEMORY_SHORT,
             f"the device has no room for a second copy of the variables, so each save copies them to "
             f"the host first; the first one kept training waiting for {seconds:.2f} s. A smaller batch "
@@ -152,7 +148,3 @@ def state_arrays(point: Point) -> list[np.ndarray[Any, Any]]:
     """The arrays that the JSON part of a checkpoint refers to by number."""
     pairs = zip(point.checkpoint.tensors, point.arrays, strict=True)
     return [array for entry, array in pairs if entry.group == STATE_GROUP]
-
-
-def _same(array: Array) -> Array:
-    return array

@@ -16,6 +16,8 @@ from perdure.lineage.dtypes import dtype_name, dtype_of
 
 Array = np.ndarray[Any, Any]
 
+STATE_GROUP = "state"
+"""The group of a checkpoint's tensors that are the arrays of its JSON part, in the order of their places."""
 
 _BUILTINS = (bool, int, float, str, bytes, list, tuple, set, frozenset, dict)
 

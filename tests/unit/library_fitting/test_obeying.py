@@ -28,13 +28,15 @@ AT = Cursor(0, 1, 3)
 
 
 class Ailing(LocalStore):
-    """A folder that cannot be written while `is_ill`."""
+    """A folder that cannot be written while `is_ill`, and has another reason each time."""
 
     is_ill = False
+    refused = 0
 
     def create(self, key: str, data: bytes) -> None:
         if self.is_ill:
-            raise Unavailable("the folder is ill")
+            self.refused += 1
+            raise Unavailable(f"the folder is ill of {self.refused}")
         super().create(key, data)
 
 
@@ -143,7 +145,8 @@ def test_a_store_that_is_ill_lets_a_request_wait(running, monkeypatch):
         running.obeying.obey(Cursor(0, 1, step), step)
     assert not running.model.stop_training
     assert running.board.status().request_obeyed is None
-    assert {kind for kind, _ in running.notices()} == {Kind.STORE_UNAVAILABLE}
+    assert running.store.refused == 2
+    assert [kind for kind, _ in running.notices()] == [Kind.STORE_UNAVAILABLE]
     running.store.is_ill = False
     running.obeying.obey(Cursor(0, 1, 10), 10)
     assert running.model.stop_training

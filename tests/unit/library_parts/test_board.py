@@ -125,6 +125,26 @@ def test_notices_are_said_once(board, capsys):
     ]
 
 
+def test_a_notice_that_measures_is_said_once_for_its_kind(board, capsys):
+    board.notice("DataChanged", "the data is another")
+    said = [
+        board.notice_first(kind, f"{n} s") for n in range(3) for kind in ("Slow", "DataChanged")
+    ]
+    assert said == [True, False, False, False, False, False]
+    assert [notice.message for notice in board.status().notices] == ["the data is another", "0 s"]
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+def test_the_status_holds_so_many_notices_and_the_log_all(board, capsys):
+    for n in range(3 * module.MOST_NOTICES):
+        board.notice("RequestRefused", f"request {n}")
+    notices = board.status().notices
+    assert [notice.message for notice in notices] == [
+        f"request {n}" for n in range(module.MOST_NOTICES)
+    ]
+    assert capsys.readouterr().err.count("\n") == 3 * module.MOST_NOTICES
+
+
 def test_the_first_ending_stays(board):
     first = Ending(75, "Preempted")
     assert board.end(first)

@@ -108,8 +108,8 @@ def test_a_save_that_fails_harms_nobody_and_is_said_once(saver, writer, board, c
 
 @pytest.mark.parametrize("error", [Unavailable("no answer"), ValueError("of any kind")])
 def test_cleaning_that_fails_harms_no_save(saver, writer, board, error):
-    writer.dirt = error
     for step in range(3):
+        writer.dirt = type(error)(f"chunk {step}")
         save(saver, step)
     saver.finish_cleaning()
     assert notices(board) == [Kind.CLEANING_FAILED]
