@@ -1,7 +1,7 @@
 """How long a save keeps the train loop waiting: the call itself, and what the next step takes longer.
 
 Each way of saving is tried on the same model in the same process, in turn, at the end of a train step.
-Perdure's save is drained to the store before the next one begins. Run it with
+Perdure's save is drained while the next steps run, and is over before the next one begins. Run it with
 `python benchmarks/stall.py`; the table goes to benchmarks/results/stall.json. `--store` takes an S3
 address too, with boto3's variables for endpoint and credentials; the peers always write to `--folder`.
 """
@@ -13,6 +13,7 @@ import os
 import shutil
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from perdure.board import Board
 from perdure.fitting.state import FitState
 from perdure.lineage.chunk_writer import ChunkWriter
 from perdure.lineage.records import Cursor, RecordKind
+from perdure.lineage.writer import Snapshot
 from perdure.store import open_store
 
 ORDINARY_STEPS = 6
@@ -47,19 +49,23 @@ class Way:
 
 
 def perdure(model: keras.Model, store: str) -> Way:
-    """The whole of what a fit does between two steps, and the bytes on their way to the store."""
+    """The whole of what a fit does between two steps; a thread drains the snapshot, as in a fit."""
     state = FitState(model, [], Board("benchmark", 0))
     state.prepare()
-    waiting = []
+    draining: list[threading.Thread] = []
+
+    def drain(snapshot: Snapshot) -> None:
+        number = time.monotonic_ns()
+        ChunkWriter(open_store(store), f"stall/{number}", "writer").write(snapshot.drain())
 
     def save() -> None:
-        waiting.append(state.capture(RecordKind.CHECKPOINT, Cursor(0, 0, 1), 1, {}))
+        snapshot = state.capture(RecordKind.CHECKPOINT, Cursor(0, 0, 1), 1, {})
+        draining.append(threading.Thread(target=drain, args=(snapshot,)))
+        draining[-1].start()
 
     def wait() -> None:
-        number = time.monotonic_ns()
-        writer = ChunkWriter(open_store(store), f"stall/{number}", "writer")
-        while waiting:
-            writer.write(waiting.pop().drain())
+        while draining:
+            draining.pop().join()
 
     return Way("Perdure", save, wait)
 
