@@ -52,12 +52,12 @@ test: install ## Run all tests that this machine can run; say what was left out 
 	  $(RUN) pytest -m cluster --junitxml=.pytest_cache/cluster.xml || status=$$?; \
 	  $(RUN) python .ci/left_out.py .pytest_cache/tests.xml .pytest_cache/cluster.xml && exit $$status
 
-oldest: $(UV) ## Run the integration tests with the oldest Keras and TensorFlow supported
+oldest: $(UV) ## Run the tests that train with the oldest Keras and TensorFlow supported
 	@UV_PROJECT_ENVIRONMENT=$(OLDEST) $(UV) sync --frozen --quiet --no-default-groups \
 	  --group dev --group test --group oldest
 	@$(OLDEST_RUN) -c "from importlib.metadata import version as v; \
 	  print('Keras', v('keras'), 'TensorFlow', v('tensorflow-cpu'))"
-	$(OLDEST_RUN) -m pytest tests/integration -q -n $(WORKERS) --dist worksteal --disturbances 2
+	$(OLDEST_RUN) -m pytest tests/integration/exact_resume tests/integration/snapshots -q -n $(WORKERS) --dist worksteal --disturbances 2
 
 demo: install ## Train the digits, kill the training again and again, prove the result identical
 	@$(RUN) perdure run deploy/examples/digits/job.yaml $(DEMO) --prove
