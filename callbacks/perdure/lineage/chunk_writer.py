@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -135,14 +136,14 @@ class ChunkWriter:
 
     def __init__(
         self, store: Store, prefix: str, writer: str, parent: Iterable[TensorEntry] = (),
-        *, compresses: bool = False, given_up: Collection[str] = (),
+        *, compresses: bool = False, deleted: Collection[str] = (),
     ) -> None:  # fmt: skip
         self._store = store
         self._prefix = prefix
         self._writer = writer
         self._present = Present(parent)
         self._compresses = compresses
-        self._given_up = given_up
+        self._deleted = deleted
         self._small = _Pack()
         self._changed, self._unchanged = _Pack(), _Pack()  # apart, so that the next save sends less
         self._hashing: deque[tuple[list[_Part], Future[None]]] = deque()
@@ -265,8 +266,9 @@ class ChunkWriter:
 
     def _free(self, chunk: Chunk) -> Chunk:
         """`chunk` under a name that no request to delete it can still hit."""
-        while chunk.name in self._given_up:
-            chunk = replace(chunk, writer=f"{chunk.writer}/again")
+        numbers = count(2)
+        while chunk.name in self._deleted:
+            chunk = replace(chunk, writer=f"{self._writer}/{next(numbers)}")
         return chunk
 
 

@@ -21,7 +21,6 @@ from perdure.lineage.parallel import in_threads
 from perdure.lineage.records import Checkpoint, Cursor, Obeyed, RecordKind, now
 from perdure.lineage.retention import Row, to_drop
 from perdure.lineage.table import chunk_folder
-from perdure.store import StoreError
 
 MEASURABLE_BYTES = 1_000_000  # what is sent in less says more of the delay than of the rate
 
@@ -79,7 +78,7 @@ class CheckpointWriter:
         self._unreadable: set[int] = set()
         self._requests: dict[int, Obeyed] = {}
         self._stored: set[str] = set()
-        self._given_up: set[str] = set()  # chunks whose deletion failed, but may still happen
+        self._deleted: set[str] = set()
         self._parent: tuple[int, Checkpoint] | None = None
         self.bytes_per_second: float | None = None
         """How fast the newest save that can tell sent its bytes."""
@@ -119,7 +118,7 @@ class CheckpointWriter:
         parent, tensors = (self._parent[0], self._parent[1].tensors) if self._parent else (None, ())
         chunks = ChunkWriter(
             self._log.write_store, self._log.prefix, self._log.writer, tensors,
-            compresses=is_slow(self.bytes_per_second), given_up=self._given_up,
+            compresses=is_slow(self.bytes_per_second), deleted=self._deleted,
         )  # fmt: skip
         try:
             written = chunks.write(snapshot.drain())
@@ -238,10 +237,9 @@ class CheckpointWriter:
         in_threads(delete, sorted(self._stored - used))
 
     def _delete(self, name: str) -> None:
-        """A request without an answer may reach the store much later, so the name is not used again."""
-        try:
-            self._log.write_store.delete(f"{chunk_folder(self._log.prefix)}{name}")
-        except StoreError:
-            self._given_up.add(name)
-            raise
+        """The name is not used again: a request whose answer was lost may reach the store much later,
+        also where another one after it was answered.
+        """
+        self._deleted.add(name)
+        self._log.write_store.delete(f"{chunk_folder(self._log.prefix)}{name}")
         self._stored.discard(name)

@@ -274,6 +274,21 @@ def test_a_deletion_that_comes_late_hits_nothing_that_is_needed(store, process, 
     assert damages(reader()) == [None, None]
 
 
+def test_a_deletion_that_is_repeated_late_hits_nothing_that_is_needed(
+    store, process, reader, disturbed
+):
+    """The connection was reset, the second try was answered, and then the store does the first one."""
+    trainer = process(Keep(1), disturbed)
+    for step in range(60):
+        trainer.save(step, arrays(step))
+    deleted = [key for verb, key in disturbed.calls if verb == "delete" and "/chunks/" in key]
+    assert len(deleted) == len({*deleted}) > 60
+    for key in deleted:
+        store.delete(key)
+    assert damages(reader()) == [None, None]
+    assert max(map(len, deleted)) - min(map(len, deleted)) == len("/20")
+
+
 @pytest.mark.parametrize("failing", ["put", "create"])
 def test_a_save_that_fails_can_be_made_again(process, reader, disturbed, failing):
     trainer = process(Keep(3), disturbed)
