@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,30 @@ Late = tuple[str, str, tuple[Any, ...], Tag]
 
 class Gone(BaseException):
     """The process is dead: killed, or not looked at any further."""
+
+
+class Inline:
+    """A pool without threads: what is submitted is done at once."""
+
+    def __init__(self, *_arguments: Any, **_options: Any) -> None:
+        """There is nothing to start."""
+
+    def __enter__(self) -> Inline:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """There is nothing to wait for."""
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, **_options: Any) -> None:
+        """There is nothing to end."""
 
 
 class Memory:

@@ -6,11 +6,14 @@ and a small tensor in a chunk that it shares, as long as half of that chunk is s
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -46,10 +49,13 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Written:
-    """What became of the tensors: their table, and how many bytes were sent for it."""
+    """What became of the tensors: their table, how many bytes were sent for it, and for how many seconds
+    at least one request was sending them.
+    """
 
     entries: tuple[TensorEntry, ...]
     sent: int
+    sending_seconds: float = 0.0
 
 
 @dataclass
@@ -131,6 +137,36 @@ class Present:
         return 2 * self._in_use.get(chunk, chunk.bytes) < chunk.bytes
 
 
+class _Traffic:
+    """What was sent, and for how long at least one request was under way: reading, hashing and
+    compressing in between say nothing of the link.
+    """
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.seconds = 0.0
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self._began = 0.0
+
+    @contextmanager
+    def sending(self, size: int) -> Iterator[None]:
+        """A request that sends `size` bytes, in any thread."""
+        with self._lock:
+            if self._under_way == 0:
+                self._began = monotonic()
+            self._under_way += 1
+        try:
+            yield
+            with self._lock:
+                self.sent += size
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                if self._under_way == 0:
+                    self.seconds += monotonic() - self._began
+
+
 class ChunkWriter:
     """Writes the tensors of one checkpoint as chunks of `writer`, beside those of its parent."""
 
@@ -151,7 +187,7 @@ class ChunkWriter:
         self._seen: dict[str, _Part] = {}
         self.names: set[str] = set()
         """Names of the chunks that were sent, or of which nobody knows whether they were."""
-        self._sizes: list[int] = []
+        self._traffic = _Traffic()
 
     def write(self, tensors: Iterable[Tensor]) -> Written:
         """Drain `tensors` one by one.
@@ -165,7 +201,8 @@ class ChunkWriter:
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        return Written(tuple(row.entry() for row in rows), sum(self._sizes))
+        entries = tuple(row.entry() for row in rows)
+        return Written(entries, self._traffic.sent, self._traffic.seconds)
 
     def _begin(self, tensor: Tensor, pool: ThreadPoolExecutor) -> _Row:
         """Hand the bytes of `tensor` to the threads that hash and send them."""
@@ -260,8 +297,8 @@ class ChunkWriter:
         encoding, stored = compress(data, item_bytes) if self._compresses else ("", data)
         chunk = self._free(Chunk(self._writer, name, len(data), len(stored), encoding))
         self.names.add(chunk.name)
-        self._store.put(chunk_key(self._prefix, chunk), stored)
-        self._sizes.append(len(stored))
+        with self._traffic.sending(len(stored)):
+            self._store.put(chunk_key(self._prefix, chunk), stored)
         return chunk
 
     def _free(self, chunk: Chunk) -> Chunk:

@@ -81,7 +81,7 @@ class CheckpointWriter:
         self._deleted: set[str] = set()
         self._parent: tuple[int, Checkpoint] | None = None
         self.bytes_per_second: float | None = None
-        """How fast the newest save that can tell sent its bytes."""
+        """How fast the newest save that can tell sent its bytes while it was sending any."""
 
     def adopt(self, number: int, checkpoint: Checkpoint, *, is_final: bool) -> None:
         """Rely on a checkpoint that is in the log: its chunks stay."""
@@ -125,7 +125,7 @@ class CheckpointWriter:
         finally:
             self._stored |= chunks.names
         seconds = time.monotonic() - began
-        self._measure(written, seconds)
+        self._measure(written)
         state = {**snapshot.state, "value": snapshot.value, "monitored": self._keep.best}
         timings = {"blocked": snapshot.blocked_seconds, "written": seconds}
         checkpoint = Checkpoint(
@@ -134,9 +134,9 @@ class CheckpointWriter:
         committed = self._commit(snapshot.kind, checkpoint)
         return Saved(committed, written.sent, time.monotonic() - began)
 
-    def _measure(self, written: Written, seconds: float) -> None:
-        if written.sent >= MEASURABLE_BYTES:
-            self.bytes_per_second = written.sent / seconds
+    def _measure(self, written: Written) -> None:
+        if written.sent >= MEASURABLE_BYTES and written.sending_seconds > 0:
+            self.bytes_per_second = written.sent / written.sending_seconds
 
     def note(self, obeyed: Obeyed) -> None:
         """Put on record that a request is obeyed.

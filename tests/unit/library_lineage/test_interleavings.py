@@ -9,13 +9,12 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 import pytest
 from lineage_process import Process
-from turns import Actor, Explored, Gone, Memory, World, explore
+from turns import Actor, Explored, Gone, Inline, Memory, World, explore
 
 from perdure.cli.prune import _prune
 from perdure.contract.environment import Keep
@@ -34,30 +33,6 @@ KEEP = Keep(1)  # two stay
 STAY = (RecordKind.START, RecordKind.PRUNED)  # so that nobody else takes their numbers
 
 Script = Callable[[Actor], None]
-
-
-class Inline:
-    """A pool without threads: what is submitted is done at once."""
-
-    def __init__(self, *_arguments: Any, **_options: Any) -> None:
-        """There is nothing to start."""
-
-    def __enter__(self) -> Inline:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        """There is nothing to wait for."""
-
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(function(*arguments))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, **_options: Any) -> None:
-        """There is nothing to end."""
 
 
 @pytest.fixture(autouse=True)
