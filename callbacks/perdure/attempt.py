@@ -53,7 +53,7 @@ class Exits:
     every exit is noted before it ends the process.
     """
 
-    def __init__(self, end: Callable[[Ending], None]) -> None:
+    def __init__(self, end: Callable[[Ending], Ending]) -> None:
         self._end = end
 
     def __enter__(self) -> None:
@@ -153,6 +153,11 @@ class Attempt:
         """Whether it is noted how the process ends."""
         return self.board.status().ending is not None
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the process was told to end, or is ending."""
+        return self.signals.is_set or self.has_ended
+
     def prepare(self) -> None:
         """Fix what decides the bits, before the script builds its model and data."""
         for problem in determinism.fix(self.fixed):
@@ -176,7 +181,7 @@ class Attempt:
             else:
                 self._take_over()
         self.board.set(starts=self.lineage.starts)
-        self.saver = Saver(self.writer, self.board, self.meter)
+        self.saver = Saver(self.writer, self.board, self.meter, lambda: self.is_leaving)
         self.schedule = Schedule(self.settings.every, Progress(time.monotonic()), interruptions)
 
     def _interruptions(self) -> Interruptions:
@@ -288,11 +293,12 @@ class Attempt:
         reason = Reason.ALREADY_FINISHED if self.already_finished else Reason.FINISHED
         self.end(Ending(ExitCode.FINISHED, reason, digest=digest))
 
-    def end(self, ending: Ending) -> None:
-        """Write the ending where it is looked for; the first one counts."""
+    def end(self, ending: Ending) -> Ending:
+        """Write the ending where it is looked for; the first one counts, and is returned."""
         if self.board.end(ending) and ending.code != ExitCode.FINISHED:
             say_ending(ending)
         write_termination_message(self.settings.termination_log, self.board)
+        return self.board.status().ending or ending
 
 
 def _is_end(point: Point | None) -> bool:

@@ -28,8 +28,8 @@ class Ends(Protocol):
     def has_ended(self) -> bool:
         """Whether an ending was noted."""
 
-    def end(self, ending: Ending) -> None:
-        """Note an ending."""
+    def end(self, ending: Ending) -> Ending:
+        """Note an ending; the first one counts, and is returned."""
 
     def finish(self) -> None:
         """All went well."""

@@ -14,7 +14,7 @@ from perdure.lineage.records import Obeyed, now
 from perdure.lineage.writer import CheckpointWriter, Saved, Snapshot
 from perdure.signals import MARGIN_SECONDS
 from perdure.spending import Spending
-from perdure.store import Meter, StoreError, Unavailable
+from perdure.store import Meter, StoreError, Unavailable, Unusable
 
 RETRY_SECONDS = 2.0
 RETRY_MOST_SECONDS = 30.0
@@ -27,9 +27,13 @@ class TooSlow(StoreUnreachable):
 class Saver:
     """One thread that commits one snapshot at a time; a snapshot is never queued behind another."""
 
-    def __init__(self, writer: CheckpointWriter, board: Board, meter: Meter | None = None) -> None:
+    def __init__(
+        self, writer: CheckpointWriter, board: Board, meter: Meter | None = None,
+        is_leaving: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
         self._writer = writer
         self._board = board
+        self._is_leaving = is_leaving
         self._condition = threading.Condition()
         self._sweeping = threading.Lock()
         self._snapshot: Snapshot | None = None
@@ -53,6 +57,12 @@ class Saver:
         return self._snapshot is not None
 
     @property
+    def step_under_way(self) -> int | None:
+        """The step of the snapshot that is under way, None where there is none."""
+        snapshot = self._snapshot
+        return None if snapshot is None else snapshot.step
+
+    @property
     def must_retry(self) -> bool:
         """Whether the last save failed, so that the next is due as soon as the saver is free."""
         return self._failures_in_a_row > 0
@@ -73,14 +83,16 @@ class Saver:
         """The step after a snapshot took so much longer than usual."""
         self.spending.excess_seconds += max(0.0, seconds)
 
-    def offer(self, snapshot: Snapshot) -> None:
-        """Begin to commit `snapshot`; the saver must be free."""
+    def offer(self, snapshot: Snapshot) -> bool:
+        """Begin to commit `snapshot`; False, and nothing is done, while another one is under way."""
         with self._condition:
-            assert self._snapshot is None, "a snapshot is under way"
+            if self._snapshot is not None:
+                return False
             self._snapshot = snapshot
             self._began = time.monotonic()
             self.spending.blocked_seconds += snapshot.blocked_seconds
             self._condition.notify_all()
+            return True
 
     def wait(self, seconds: float) -> bool:
         """Wait until no snapshot is under way; False if one still is after `seconds`."""
@@ -117,27 +129,35 @@ class Saver:
         Raises:
             StoreUnreachable: the store did not answer in time; TooSlow if it did.
             Fenced: another process has taken over.
+            Unusable: the store can never take it as things are.
             Exception: what a save failed with that is not the store's: another would fail likewise.
         """
         deadline = time.monotonic() + seconds
         pause = RETRY_SECONDS
         while True:
-            self.wait(deadline - time.monotonic())
-            before = self.last
-            if self._snapshot is None:
-                self.offer(make())
-                self.wait(deadline - time.monotonic())
+            if self.wait(deadline - time.monotonic()):
+                before, snapshot = self.last, make()
+                if not self.offer(snapshot):  # the signal watcher or the train loop was quicker
+                    continue
+                self._wait_for(snapshot, deadline - time.monotonic())
+                if self.last is not before and self.last is not None:
+                    return self.last
             self.raise_if_fenced()
-            if self.last is not before and self.last is not None:
-                return self.last
             self._raise_if_over(deadline - pause, seconds)
             time.sleep(pause)
             pause = min(2 * pause, RETRY_MOST_SECONDS)
 
+    def _wait_for(self, snapshot: Snapshot, seconds: float) -> None:
+        """Wait until `snapshot` is not under way any more."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._snapshot is not snapshot, max(0.0, seconds))
+
     def _raise_if_over(self, deadline: float, seconds: float) -> None:
         """End the wait for a save that failed, or that has not ended when time is over."""
-        if self._snapshot is None and not isinstance(self._error, StoreError | None):
-            raise self._error
+        error = self._error
+        is_for_good = not isinstance(error, StoreError) or isinstance(error, Unusable)
+        if self._snapshot is None and error is not None and is_for_good:
+            raise error
         if time.monotonic() < deadline:
             return
         if self._error is None:
@@ -162,10 +182,10 @@ class Saver:
                 self._sweep()
 
     def _sweep(self) -> None:
-        """Delete what retention gave up, as long as no snapshot waits for it."""
+        """Delete what retention gave up, as long as no snapshot waits for it and the process stays."""
         with self._sweeping:
             try:
-                self._writer.sweep(lambda: self._snapshot is not None)
+                self._writer.sweep(lambda: self._snapshot is not None or self._is_leaving())
             except Exception as error:  # the next save must not miss its thread
                 self._board.notice_first(
                     Kind.CLEANING_FAILED,

@@ -2,11 +2,16 @@
 A request to stop goes the same way, but nobody waits to kill the process.
 
 A Python signal handler runs only when the current C++ call returns, which can take longer than the
-grace. The wakeup file descriptor is written by the C handler itself.
+grace. The wakeup file descriptor is written by the C handler itself. Other code may set another one (an
+asyncio loop does), so the Python handler writes the same byte once more.
+
+The interpreter's own exit waits for threads that send, for as long as a request may take. So when the
+grace is over, the thread ends the process, whoever saw to its leaving.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -14,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from perdure.board import say
 from perdure.contract.status import Ending
@@ -36,6 +41,9 @@ class Unsaved(Protocol):
     def rescue(self, seconds: float) -> int | None:
         """Save what can be saved without the training thread; returns the step, None for nothing."""
 
+    def saved_step(self) -> int | None:
+        """The newest step in a checkpoint; None where nothing was trained that is not saved."""
+
 
 class NothingUnsaved:
     """Outside of `fit` all work is in the store."""
@@ -52,11 +60,16 @@ class NothingUnsaved:
         """Nothing to rescue."""
         return None
 
+    def saved_step(self) -> int | None:
+        """Nothing was trained."""
+        return None
+
 
 class Watcher:
     """Waits for SIGTERM and sees to it that the process ends in time."""
 
-    def __init__(self, grace_seconds: float, end: Callable[[Ending], None]) -> None:
+    def __init__(self, grace_seconds: float, end: Callable[[Ending], Ending]) -> None:
+        """`end` notes an ending and returns the one that counts, which is the first."""
         self._grace = grace_seconds
         self._end = end
         self._taken = threading.Event()
@@ -70,7 +83,12 @@ class Watcher:
     def _install(self) -> None:
         read, write = os.pipe()
         os.set_blocking(write, False)
-        signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+
+        def tell(number: int, _frame: object) -> None:
+            with contextlib.suppress(BlockingIOError):  # a full pipe has told it
+                os.write(write, bytes([number]))
+
+        signal.signal(signal.SIGTERM, tell)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         os.register_at_fork(after_in_child=_die_of_sigterm)
         threading.Thread(
@@ -113,9 +131,15 @@ class Watcher:
             pass
         margin = min(MARGIN_SECONDS, self._grace / 4)
         self.deadline = time.monotonic() + self._grace - margin
-        say(f"SIGTERM received; {self._grace:g} s of grace")
-        if not self._taken.wait(self._patience()):
-            self._leave()
+        over = self.deadline + margin / 2
+        try:
+            say(f"SIGTERM received; {self._grace:g} s of grace")
+            if not self._taken.wait(self._patience()):
+                self._leave()
+        except Exception as error:
+            self._exit(self.despite(error))
+        time.sleep(max(0.0, over - time.monotonic()))
+        self._exit(Preempted(self.unsaved.saved_step()))
 
     def _patience(self) -> float:
         """How long the training thread may take to come by."""
@@ -129,9 +153,27 @@ class Watcher:
             leaving = self.leaving(self.unsaved.rescue(self.seconds_left()))
         except TrainerExit as failed:
             leaving = failed
-        self._end(leaving.ending())
-        sys.stdout.flush()
-        os._exit(int(leaving.exit_code))
+        except Exception as error:
+            leaving = self.despite(error)
+        self._exit(leaving)
+
+    def despite(self, error: Exception) -> TrainerExit:
+        """How the process leaves where saving failed with an error that nobody foresaw: with what is
+        committed, since it has to go all the same.
+        """
+        with contextlib.suppress(OSError, ValueError):  # nobody may read the log any more
+            say(f"leaving with what is committed: {type(error).__name__}: {error}")
+        return Preempted(self.unsaved.saved_step())
+
+    def _exit(self, leaving: TrainerExit) -> NoReturn:
+        """End the process from this thread, which waits for no other, with the ending that counts."""
+        code = int(leaving.exit_code)
+        try:
+            code = int(self._end(leaving.ending()).code)
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
 
 
 def _die_of_sigterm() -> None:

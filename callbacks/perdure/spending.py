@@ -37,7 +37,7 @@ class Spending:
     @property
     def speed(self) -> Speed:
         """How fast the newest saves were."""
-        return speed_of(self._newest)
+        return speed_of(tuple(self._newest))  # another thread may append meanwhile
 
     @property
     def seconds_to_save(self) -> float:

@@ -34,7 +34,6 @@ class Saves:
         self._capture = capture
         self._committed_before = step
         self._step = step
-        self._offered = 0
         self._held: Snapshot | None = None
         self._pace = Pace()
         self._is_live = self._is_asked = False
@@ -119,7 +118,6 @@ class Saves:
     def _offer(self, snapshot: Snapshot, at: Progress) -> None:
         self._schedule.saved(at)
         self._is_asked = False
-        self._offered = snapshot.step
         self._saver.offer(snapshot)
         self._pace.pause()
 
@@ -134,13 +132,21 @@ class Saves:
         """Save what is not saved as far as the grace allows, and end the process.
 
         Raises:
-            TrainerExit: always; Preempted or Stopped, unless the store cannot be reached.
+            TrainerExit: always; Preempted or Stopped, unless the store cannot be reached. Where the
+                process is preempted and a save fails for another reason, Preempted too.
         """
-        self._attempt.signals.take()
+        signals = self._attempt.signals
+        signals.take()
         fresh = Leaving.SAVE_FRESH if self._held is None else Leaving.SAVE_HELD
-        with self._attempt.board.during(Activity.SAVING):
-            saved = self._save_before_leaving(self._attempt.signals.seconds_left(), fresh)
-        raise self._attempt.signals.leaving(saved)
+        try:
+            with self._attempt.board.during(Activity.SAVING):
+                saved = self._save_before_leaving(signals.seconds_left(), fresh)
+            leaving = signals.leaving(saved)
+        except Exception as error:
+            if signals.grace_seconds is None:  # a request stops it, which can fail
+                raise
+            leaving = signals.despite(error)
+        raise leaving
 
     def rescue(self, seconds: float) -> int | None:
         """From the watcher's thread: save the state that is held, else let the save under way finish."""
@@ -161,6 +167,10 @@ class Saves:
             self._try_to_save(deadline - time.monotonic())
         if self.exists():
             self._say_lost(seconds, can_save)
+        return self.saved_step()
+
+    def saved_step(self) -> int | None:
+        """The newest step in a checkpoint; None where nothing was trained that is not saved."""
         return None if self._step == self._committed_before else self._committed()
 
     def _decide(self, left: float, can_save: Leaving | None) -> Leaving:
@@ -187,7 +197,7 @@ class Saves:
 
     def _is_under_way(self) -> bool:
         """Whether the newest step is in the save under way."""
-        return self._saver.is_saving and self._offered == self._step
+        return self._saver.step_under_way == self._step
 
     def _try_to_save(self, seconds: float) -> None:
         """Save the newest state; what does not end in time is lost, and that is said by the caller."""

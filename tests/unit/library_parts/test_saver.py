@@ -17,7 +17,7 @@ from perdure.lineage.log import WriterFenced
 from perdure.lineage.records import Cursor, RecordKind, now
 from perdure.lineage.writer import Saved, Snapshot
 from perdure.saver import RETRY_SECONDS, Saver, TooSlow
-from perdure.store import Unavailable
+from perdure.store import Unavailable, Unusable
 
 
 class Writer:
@@ -139,6 +139,7 @@ def test_a_fenced_writer_ends_the_process_and_says_nothing_of_a_store(saver, wri
     [
         pytest.param(Unavailable("no answer"), 0.0, StoreUnreachable, id="store away"),
         pytest.param(ValueError("a bug"), 300.0, ValueError, id="not the store"),
+        pytest.param(Unusable("no such bucket"), 300.0, Unusable, id="store of no use"),
         pytest.param(WriterFenced("other"), 300.0, Fenced, id="fenced"),
     ],
 )
@@ -223,3 +224,49 @@ def test_the_pause_grows(saver, writer, monkeypatch):
     save(saver)
     assert not saver.is_free
     assert not saver.is_saving
+
+
+def test_two_threads_may_save_at_once_and_each_saves_its_own(saver, writer):
+    """The train loop and the signal watcher: whoever comes second waits and offers again."""
+    barrier = threading.Barrier(2)
+    saved: dict[int, int] = {}
+
+    def save_in_thread(step: int) -> None:
+        def make() -> Snapshot:
+            if len(made) < 2:
+                made.append(step)
+                barrier.wait(60)
+            return snapshot(step)
+
+        saved[step] = saver.save(make, 60).committed.step
+
+    made: list[int] = []
+    threads = [threading.Thread(target=save_in_thread, args=(step,)) for step in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(made) == [1, 2]
+    assert saved == {1: 1, 2: 2}
+
+
+def test_what_is_offered_to_a_busy_saver_is_not_taken(saver, writer):
+    writer.go.clear()
+    assert saver.offer(snapshot(1))
+    assert not saver.offer(snapshot(2))
+    assert saver.step_under_way == 1
+    writer.go.set()
+    assert saver.wait(60)
+    assert saver.last.committed.step == 1
+    assert saver.step_under_way is None
+
+
+def test_nothing_is_deleted_once_the_process_leaves(writer, board, meter, monkeypatch):
+    interrupted = []
+    monkeypatch.setattr(writer, "sweep", lambda asks: interrupted.append(asks()))
+    leaving = threading.Event()
+    saver = Saver(writer, board, meter, leaving.is_set)
+    saver.finish_cleaning()
+    leaving.set()
+    saver.finish_cleaning()
+    assert interrupted == [False, True]
