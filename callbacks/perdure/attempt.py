@@ -7,6 +7,7 @@ threads before TensorFlow starts. `begin` runs at the first `perdure.callbacks(.
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import threading
@@ -181,7 +182,11 @@ class Attempt:
             else:
                 self._take_over()
         self.board.set(starts=self.lineage.starts)
-        self.saver = Saver(self.writer, self.board, self.meter, lambda: self.is_leaving)
+        every = self.settings.every
+        self.saver = Saver(
+            self.writer, self.board, self.meter, lambda: self.is_leaving,
+            every.budget.bytes_per_hour if every.unit == "auto" else math.inf,
+        )  # fmt: skip
         self.schedule = Schedule(self.settings.every, Progress(time.monotonic()), interruptions)
 
     def _interruptions(self) -> Interruptions:

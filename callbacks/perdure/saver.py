@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from perdure.board import Board, say
 from perdure.contract.status import Kind
 from perdure.errors import Fenced, StoreUnreachable
+from perdure.interval import SECONDS_PER_HOUR
 from perdure.lineage.log import WriterFenced
 from perdure.lineage.records import Obeyed, now
 from perdure.lineage.writer import CheckpointWriter, Saved, Snapshot
@@ -18,6 +20,7 @@ from perdure.store import Meter, StoreError, Unavailable, Unusable
 
 RETRY_SECONDS = 2.0
 RETRY_MOST_SECONDS = 30.0
+PAYS_MOST_SECONDS = 600.0  # without a checkpoint much more may be lost than bytes
 
 
 class TooSlow(StoreUnreachable):
@@ -29,19 +32,23 @@ class Saver:
 
     def __init__(
         self, writer: CheckpointWriter, board: Board, meter: Meter | None = None,
-        is_leaving: Callable[[], bool] = lambda: False,
+        is_leaving: Callable[[], bool] = lambda: False, bytes_per_hour: float = math.inf,
     ) -> None:  # fmt: skip
+        """`bytes_per_hour` is what tries that fail may send on average; `is_leaving` ends cleaning."""
         self._writer = writer
         self._board = board
         self._is_leaving = is_leaving
+        self._bytes_per_hour = bytes_per_hour
+        self._meter = meter or Meter()
+        self._sent_before = 0
         self._condition = threading.Condition()
         self._sweeping = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._began = 0.0
         self._error: Exception | None = None
         self._failures_in_a_row = 0
-        self._retry_at = 0.0
-        self.spending = Spending(meter or Meter())
+        self._retry_at = self._pays_at = 0.0
+        self.spending = Spending(self._meter)
         self.failures = 0
         self._thread = threading.Thread(target=self._run, name="perdure-saver", daemon=True)
         self._thread.start()
@@ -64,8 +71,13 @@ class Saver:
 
     @property
     def must_retry(self) -> bool:
-        """Whether the last save failed, so that the next is due as soon as the saver is free."""
+        """Whether the last save failed, so that the next is due at `may_retry`."""
         return self._failures_in_a_row > 0
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether the bytes that the last try sent are paid for, as far as that is waited for."""
+        return time.monotonic() >= self._pays_at
 
     @property
     def last(self) -> Saved | None:
@@ -90,7 +102,7 @@ class Saver:
                 return False
             self._snapshot = snapshot
             self._began = time.monotonic()
-            self.spending.blocked_seconds += snapshot.blocked_seconds
+            self._sent_before = self._meter.sent_bytes
             self._condition.notify_all()
             return True
 
@@ -234,6 +246,9 @@ class Saver:
         pause = min(RETRY_SECONDS * 2**self._failures_in_a_row, RETRY_MOST_SECONDS)
         self._failures_in_a_row += 1
         self._retry_at = time.monotonic() + pause
+        sent = self._meter.sent_bytes - self._sent_before
+        paid = SECONDS_PER_HOUR * sent / self._bytes_per_hour
+        self._pays_at = self._retry_at + min(paid, PAYS_MOST_SECONDS)
         if self._failures_in_a_row == 1 and not isinstance(error, WriterFenced):
             self._board.set(uncommitted_since=now())
             self._say_failing(error)

@@ -205,7 +205,7 @@ class Fit:
             self._obeying.go_live(self._walk.saved)
         else:
             self._best.refuse_if_missing(self._model.history.history)
-            self._saves.final(lambda: self._capture(RecordKind.FINAL))
+            self._saves.final()
             self._obeying.answer()
         self._feed.close()
         self._attempt.steps = self._at.step

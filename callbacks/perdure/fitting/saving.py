@@ -7,6 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+
+import numpy as np
 
 from perdure.attempt import Attempt
 from perdure.board import say
@@ -35,6 +38,7 @@ class Saves:
         self._committed_before = step
         self._step = step
         self._held: Snapshot | None = None
+        self._best: Snapshot | None = None
         self._pace = Pace()
         self._is_live = self._is_asked = False
 
@@ -55,6 +59,8 @@ class Saves:
             self.leave()
         self._pace.step(at.seconds, is_saving=self._saver.is_saving)
         self._measure(at)
+        if self._best is not None:
+            self._offer_best(at)
         if self._is_due(at):
             snapshot = self._take()
             if snapshot is None:
@@ -65,13 +71,21 @@ class Saves:
     def _take(self) -> Snapshot | None:
         """A snapshot, None where there is no memory for it: then training goes on without this save."""
         try:
-            return self._capture(RecordKind.CHECKPOINT)
+            return self._captured(RecordKind.CHECKPOINT)
         except OutOfMemory as error:
             self._attempt.board.notice(Kind.MEMORY_SHORT, f"a save was given up: {error}")
             return None
 
+    def _captured(self, kind: RecordKind) -> Snapshot:
+        """A snapshot; training has waited for it, whether it is ever offered or not."""
+        snapshot = self._capture(kind)
+        self._spending.blocked_seconds += snapshot.blocked_seconds
+        return snapshot
+
     def _is_due(self, at: Progress) -> bool:
-        due = self._is_asked or self._saver.must_retry or self._schedule.is_due(at)
+        saver = self._saver
+        is_time = saver.may_retry if saver.must_retry else self._schedule.is_due(at)
+        due = self._is_asked or is_time
         return due and self._saver.is_free and self._step > self._committed()
 
     def ask(self) -> None:
@@ -93,13 +107,38 @@ class Saves:
         self._pace.pause()
 
     def end_of_epoch(self, at: Progress, value: float | None, *, is_best: bool) -> None:
-        """The epoch's value is known, so its checkpoint can be kept for it."""
+        """The epoch's value is known, so its checkpoint can be kept for it. The best one is saved as soon
+        as the saver is free, whatever the interval; until then it is kept in host memory.
+        """
         self._saver.raise_if_fenced()
+        self._measure(at)
+        if is_best:
+            self._best = None
+        self._offer_best(at)
         if self._held is None:
             return
         self._held.value = value
         if self._is_due(at) or (is_best and self._saver.is_free):
             self._offer(_copy(self._held), at)
+        elif is_best:
+            self._keep_best(self._held)
+
+    def _keep_best(self, held: Snapshot) -> None:
+        """Keep it on the host: a device may have no room for it beside the save under way."""
+        try:
+            self._best = _on_host(held)
+        except MemoryError:
+            self._attempt.board.notice(
+                Kind.MEMORY_SHORT,
+                f"the best epoch's checkpoint, of step {held.step}, was given up: a save was under way, "
+                f"and there is no host memory to keep its values until that has ended",
+            )
+
+    def _offer_best(self, at: Progress) -> None:
+        """Save the best epoch's state that has waited for the saver."""
+        if self._best is not None and self._saver.is_free:
+            best, self._best = self._best, None
+            self._offer(best, at)
 
     def _measure(self, at: Progress) -> None:
         """What a save cost that has ended decides when the next one is due."""
@@ -117,14 +156,18 @@ class Saves:
 
     def _offer(self, snapshot: Snapshot, at: Progress) -> None:
         self._schedule.saved(at)
-        self._is_asked = False
+        self._is_asked &= snapshot.step < self._step
         self._saver.offer(snapshot)
         self._pace.pause()
 
-    def final(self, make: Callable[[], Snapshot]) -> None:
+    def final(self) -> None:
         """Commit the end of the fit; training is over, so it is waited for."""
+        seconds = self._attempt.settings.store_deadline_seconds
+        best, self._best = self._best, None
         with self._attempt.board.during(Activity.SAVING):
-            self._saver.save(make, self._attempt.settings.store_deadline_seconds)
+            if best is not None:
+                self._saver.save(lambda: _copy(best), seconds)
+            self._saver.save(lambda: self._captured(RecordKind.FINAL), seconds)
         self._committed_before = self._step
         self._held = None
 
@@ -157,6 +200,8 @@ class Saves:
         fits is told from what is left when the time has come. Returns the step that is saved.
         """
         deadline = time.monotonic() + seconds
+        if self._best is not None:
+            say(f"the best epoch's state, of step {self._best.step}, has no checkpoint of its own")
         leaving = self._decide(seconds, can_save)
         if self._saver.is_saving:
             self._saver.wait(seconds)
@@ -204,7 +249,7 @@ class Saves:
         held = self._held
         with contextlib.suppress(TooSlow, OutOfMemory):
             self._saver.save(
-                lambda: self._capture(RecordKind.CHECKPOINT) if held is None else _copy(held),
+                lambda: self._captured(RecordKind.CHECKPOINT) if held is None else _copy(held),
                 seconds,
             )
 
@@ -244,3 +289,11 @@ _SENTENCES = {
 def _copy(snapshot: Snapshot) -> Snapshot:
     """The same state, to be drained while the other stays held."""
     return replace(snapshot, tensors=deque(snapshot.tensors))
+
+
+def _on_host(snapshot: Snapshot) -> Snapshot:
+    """The same state, whose values are in host memory, or were there already."""
+    tensors = (
+        replace(tensor, read=partial(np.asarray, tensor.read())) for tensor in snapshot.tensors
+    )
+    return replace(snapshot, tensors=deque(tensors))

@@ -16,7 +16,7 @@ from perdure.errors import Fenced, StoreUnreachable
 from perdure.lineage.log import WriterFenced
 from perdure.lineage.records import Cursor, RecordKind, now
 from perdure.lineage.writer import Saved, Snapshot
-from perdure.saver import RETRY_SECONDS, Saver, TooSlow
+from perdure.saver import PAYS_MOST_SECONDS, RETRY_SECONDS, Saver, TooSlow
 from perdure.store import Unavailable, Unusable
 
 
@@ -69,7 +69,8 @@ def snapshot(step: int = 1, blocked: float = 0.0) -> Snapshot:
 
 
 def save(saver: Saver, step: int = 1, blocked: float = 0.0) -> None:
-    saver.offer(snapshot(step, blocked))
+    saver.spending.blocked_seconds += blocked
+    saver.offer(snapshot(step))
     assert saver.wait(60)
 
 
@@ -272,3 +273,19 @@ def test_nothing_is_deleted_once_the_process_leaves(writer, board, meter, monkey
     leaving.set()
     saver.finish_cleaning()
     assert interrupted == [False, True]
+
+
+def test_a_try_that_sent_much_is_repeated_when_its_bytes_are_paid_for(writer, board, meter):
+    saver = Saver(writer, board, meter, bytes_per_hour=3600.0)
+    cases = ((0, 0.0), (100, 100.0), (10**9, PAYS_MOST_SECONDS))
+    for sent, seconds in cases:
+
+        def write(_: Snapshot, sent: int = sent) -> Saved:
+            meter.sent_bytes += sent
+            raise Unavailable("no answer")
+
+        writer.write = write
+        save(saver)
+        assert saver.must_retry
+        assert saver._pays_at - saver._retry_at == pytest.approx(seconds)
+    assert not saver.may_retry
