@@ -7,7 +7,6 @@ train and test functions compute nothing and the user's callbacks are held back.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +14,6 @@ from perdure import keras_internals
 from perdure.attempt import Attempt
 from perdure.contract.status import Activity, Kind
 from perdure.errors import Refused
-from perdure.fitting.excess import Excess
 from perdure.fitting.feed import Feed
 from perdure.fitting.logs import Best, learning_rate, numbers, values
 from perdure.fitting.obeying import Obeying
@@ -63,9 +61,6 @@ class Fit:
         self._state = FitState(model, callbacks, attempt.board)
         self._feed = _feed(self._at.fit)
         self._test_feed: Feed | None = None
-        assert attempt.saver is not None, "the lineage is taken over before a fit begins"
-        self._saver = attempt.saver
-        self._excess = Excess()
         self._saves = Saves(attempt, self._capture, attempt.steps)
         self._obeying = Obeying(attempt, model, callbacks, self._saves)
         self._best = Best(attempt.settings.keep, attempt.board)
@@ -120,15 +115,11 @@ class Fit:
         elif self._at.batch == 0:
             self._leave_if_told()
             self._saves.release()
-            self._excess.pause()
         else:
             self._open_gates()
             self._between_steps(self._at.progress())
 
     def _between_steps(self, at: Progress) -> None:
-        excess = self._excess.step_ended(at.seconds, is_saving=self._saver.is_saving)
-        if excess is not None:
-            self._saver.note_excess(excess)
         self._log_values(at.seconds)
         self._saves.between_steps(at)
 
@@ -321,6 +312,4 @@ class Fit:
             "host_at_fit": self._host_at_fit if is_python else None,
             "host_at_epoch": self._host_at_epoch if is_python else None,
         }
-        snapshot = self._state.capture(kind, self._at.cursor, self._at.step, fit)
-        self._excess.snapshot_taken(time.monotonic())
-        return snapshot
+        return self._state.capture(kind, self._at.cursor, self._at.step, fit)

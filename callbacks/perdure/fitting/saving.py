@@ -57,7 +57,9 @@ class Saves:
         self._saver.raise_if_fenced()
         if self._attempt.signals.is_set:
             self.leave()
-        self._pace.step(at.seconds, is_saving=self._saver.is_saving)
+        excess = self._pace.step_ended(at.seconds, is_saving=self._saver.is_saving)
+        if excess is not None:
+            self._saver.note_excess(excess)
         self._measure(at)
         if self._best is not None:
             self._offer_best(at)
@@ -79,6 +81,7 @@ class Saves:
     def _captured(self, kind: RecordKind) -> Snapshot:
         """A snapshot; training has waited for it, whether it is ever offered or not."""
         snapshot = self._capture(kind)
+        self._pace.snapshot_taken(time.monotonic())
         self._spending.blocked_seconds += snapshot.blocked_seconds
         return snapshot
 
@@ -158,7 +161,6 @@ class Saves:
         self._schedule.saved(at)
         self._is_asked &= snapshot.step < self._step
         self._saver.offer(snapshot)
-        self._pace.pause()
 
     def final(self) -> None:
         """Commit the end of the fit; training is over, so it is waited for."""

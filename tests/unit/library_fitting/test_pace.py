@@ -10,15 +10,15 @@ from perdure.fitting.pace import Pace
 def lost(*steps: tuple[float, bool] | None) -> float:
     """Steps by duration and whether a save was under way; None is a pause."""
     pace, at = Pace(), 50.0
-    pace.step(at, is_saving=False)
+    pace.step_ended(at, is_saving=False)
     for step in steps:
         if step is None:
             pace.pause()
             at += 1000.0
-            pace.step(at, is_saving=True)
+            pace.step_ended(at, is_saving=True)
         else:
             at += step[0]
-            pace.step(at, is_saving=step[1])
+            pace.step_ended(at, is_saving=step[1])
     return pace.take_lost_seconds()
 
 
@@ -46,6 +46,6 @@ def test_the_usual_follows_slowly():
 def test_what_was_taken_is_not_told_again():
     pace = Pace()
     for at, is_saving in ((0, False), (1, False), (4, True)):
-        pace.step(at, is_saving=is_saving)
+        pace.step_ended(at, is_saving=is_saving)
     assert pace.take_lost_seconds() == pytest.approx(2.0)
     assert pace.take_lost_seconds() == 0.0
