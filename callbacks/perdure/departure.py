@@ -28,17 +28,19 @@ class Speed:
 def speed_of(saves: Sequence[tuple[int, float]]) -> Speed:
     """The speed of the newest saves, of each the bytes sent and the seconds.
 
-    The fixed time can be told from the rate where one sent much more than another. Else all is taken for
-    the rate, since the next one is then alike; where nothing was sent, for fixed.
+    The fixed time can be told from the rate where one sent much more than another; if it took no longer
+    all is fixed. Where they are alike all is taken for the rate, since the next one is then alike too;
+    where nothing was sent, for fixed.
     """
     if not saves:
         return Speed()
     (less, quicker), (more, longer) = min(saves), max(saves)
-    if more > UNLIKE * less and longer > quicker:
+    is_unlike = more > UNLIKE * less
+    if is_unlike and longer > quicker:
         rate = (more - less) / (longer - quicker)
         return Speed(max(0.0, quicker - less / rate), rate)
     sent, seconds = (sum(column) for column in zip(*saves, strict=True))
-    if sent == 0 or seconds == 0:
+    if is_unlike or sent == 0 or seconds == 0:
         return Speed(seconds / len(saves), None)
     return Speed(0.0, sent / seconds)
 
