@@ -106,6 +106,10 @@ def digits(ground: Ground) -> dict[str, Any]:
         "spec"
     ]
     spec |= {"image": ground.digits_image, "imagePullPolicy": "Never"}
+    spec["env"] = [
+        *spec.get("env", []),
+        {"name": "PERDURE_PRICES", "value": "write=0.005,sent=0.02"},
+    ]
     spec["checkpoint"] |= {"store": ground.store, "credentialsSecret": ground.secret}
     return spec
 
