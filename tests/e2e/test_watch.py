@@ -110,7 +110,11 @@ def digits(ground: Ground) -> dict[str, Any]:
         *spec.get("env", []),
         {"name": "PERDURE_PRICES", "value": "write=0.005,sent=0.02"},
     ]
-    spec["checkpoint"] |= {"store": ground.store, "credentialsSecret": ground.secret}
+    spec["checkpoint"] |= {
+        "store": ground.store,
+        "credentialsSecret": ground.secret,
+        "interval": {"mode": "Seconds", "value": 1},  # the dashboard shows one that has seconds
+    }
     return spec
 
 
