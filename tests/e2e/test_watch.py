@@ -96,7 +96,8 @@ def watched(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         status = training.wait_end()
         assert status["phase"] == "Succeeded", training.describe()
         wait_for("the end to be scraped", lambda: is_succeeded(prometheus))
-        yield Watched(prometheus, start, time.time(), status)
+        end = time.time() + INTERVAL_SECONDS  # so that the newest scrape is in the range
+        yield Watched(prometheus, start, end, status)
         ground.remove(training)
 
 
