@@ -22,7 +22,7 @@ from perdure.lineage.chunk_writer import Tensor
 from perdure.lineage.lineage import Lineage
 from perdure.lineage.log import WriterFenced
 from perdure.lineage.records import Cursor, RecordKind
-from perdure.lineage.writer import CheckpointWriter, Snapshot
+from perdure.lineage.writer import CheckpointWriter, Saved, Snapshot
 from perdure.store import Timeouts, open_store, until_deadline
 
 JOB = Job("team", "digits", "1")
@@ -119,11 +119,22 @@ class Trainer:
         say(failures=self.saver.failures, notices=sorted({*kinds}))
 
     def _save(self, step: int) -> None:
-        saved = self.saver.save(lambda: snapshot(step, arrays(step)), PATIENCE_SECONDS)
+        saved = self._saved(step)
         say(committed=saved.committed.record, step=step)
         looked_at = Path(os.environ.get("LOOKED_AT", ""))
         while looked_at.name and not looked_at.with_suffix(f".{step}").exists():
             time.sleep(0.005)
+
+    def _saved(self, step: int) -> Saved:
+        """Offer the state as often as it takes, as between train steps."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (last := self.saver.last) is None or last.committed.step < step:
+            assert time.monotonic() < deadline, "the store cannot be written"
+            self.saver.raise_if_fenced()
+            if self.saver.is_free:
+                self.saver.offer(snapshot(step, arrays(step)))
+            time.sleep(0.005)
+        return last
 
 
 def say(**what: Any) -> None:

@@ -64,7 +64,7 @@ def test_a_learning_rate_factor_is_exact_over_kills(
     job.kill(signal.SIGKILL, after=obeyed + 1, also=every)  # the newest checkpoint is from before
     again = job.kill(signal.SIGKILL, after=after, also=every)
     assert _said(again, f"request 4 obeyed after step {obeyed}"), again.output
-    job.kill(signal.SIGTERM, after=2)
+    job.kill(signal.SIGTERM, after=after)
     ended = job.finish()
     assert ended.status.request_obeyed == "4"
     assert not _said(ended, "obeyed after"), "the checkpoint has it"
