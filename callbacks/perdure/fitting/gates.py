@@ -82,6 +82,8 @@ def _showing(name: str) -> Callable[..., None]:
     def hook(self: QuietProgbar, *args: Any, **kwargs: Any) -> None:
         if self._shows():
             self._maybe_init_progbar()  # Keras' own begin of the epoch may have been before the kill
+            if name == "on_epoch_end" and not self.seen and not self.target:
+                return  # of an epoch of unknown length nothing was shown, and Keras 3.12 cannot end that
             getattr(super(QuietProgbar, self), name)(*args, **kwargs)
 
     return hook
