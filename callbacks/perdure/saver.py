@@ -206,8 +206,6 @@ class Saver:
 
     def finish_cleaning(self) -> None:
         """Delete what is left to be deleted; the process ends well."""
-        with self._sweeping:
-            pass
         self._sweep()
 
     def _finish(self, saved: Saved | None, error: Exception | None) -> None:
