@@ -1,7 +1,8 @@
 """What a train step costs more under Perdure, where nothing is saved: microseconds over Keras' own fit.
 
-Epochs of a tiny model with and without Perdure alternate in one process, so that both see the same
-machine. Run it with `python benchmarks/overhead.py`; the table goes to benchmarks/results/overhead.json.
+Fits of a tiny model with and without Perdure alternate in one process, so that both see the same
+machine; of each its median step counts. Run it with `python benchmarks/overhead.py`; the table goes to
+benchmarks/results/overhead.json.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import report
@@ -26,24 +28,26 @@ import tensorflow as tf
 
 import perdure
 
+WARM_UP = 20  # steps
+
 Callbacks = Callable[[Path], list[keras.callbacks.Callback]]
 Perdured = Callable[[list[keras.callbacks.Callback]], list[keras.callbacks.Callback]]
 
 
-class EpochTimes(keras.callbacks.Callback):
-    """Seconds of each epoch."""
+class StepTimes(keras.callbacks.Callback):
+    """When each step began."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seconds: list[float] = []
+        self.began: list[float] = []
 
-    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
-        """Start the clock."""
-        self.began = time.perf_counter()
+    def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
+        """A step begins."""
+        self.began.append(time.perf_counter())
 
-    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        """Stop it."""
-        self.seconds.append(time.perf_counter() - self.began)
+    def median_microseconds(self) -> float:
+        """From the begin of a step to the begin of the next; the first ones fill caches."""
+        return statistics.median(b - a for a, b in pairwise(self.began[WARM_UP:])) * 1e6
 
 
 class Empty(keras.callbacks.Callback):
@@ -68,17 +72,16 @@ class Fits:
     """Fits of one small model."""
 
     def __init__(self, steps: int) -> None:
-        self._steps = steps
         batch = np.ones((4, 8), "float32"), np.ones((4, 1), "float32")
         self._data = tf.data.Dataset.from_tensors(batch).repeat(steps)
         self._model = keras.Sequential([keras.layers.Input((8,)), keras.layers.Dense(1)])
         self._model.compile("sgd", "mse", jit_compile=False)
 
     def microseconds(self, callbacks: list[keras.callbacks.Callback], wrap: Perdured) -> float:
-        """Of a step, in the second epoch of a fit: the first one fills caches."""
-        times = EpochTimes()
-        self._model.fit(self._data, epochs=2, verbose=0, callbacks=wrap([*callbacks, times]))
-        return times.seconds[-1] / self._steps * 1e6
+        """Of a step, in a fit of one epoch."""
+        times = StepTimes()
+        self._model.fit(self._data, verbose=0, callbacks=wrap([*callbacks, times]))
+        return times.median_microseconds()
 
 
 def measure(
@@ -122,8 +125,8 @@ def _use_folder() -> None:
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2000, help="of an epoch")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=1000, help="of a fit")
+    parser.add_argument("--rounds", type=int, default=11)
     arguments = parser.parse_args()
     _use_folder()
     table = list(rows(arguments.steps, arguments.rounds))

@@ -11,12 +11,36 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from perdure.contract.status import Activity, Ending, Metric, Notice, Status
 
 MOST_NOTICES = 100
+
+
+class Place(Protocol):
+    """Where training stands. It is read when somebody asks, so that no step has to tell it."""
+
+    fit: int
+    epoch: int
+    step: int
+    trained: int
+    replayed: int
+    stepped_at: float
+    """When the newest step ended, in seconds on the monotonic clock; 0 before the first."""
+
+
+@dataclass
+class Standing:
+    """A place that nothing moves from."""
+
+    fit: int = 0
+    epoch: int = 0
+    step: int = 0
+    trained: int = 0
+    replayed: int = 0
+    stepped_at: float = 0.0
 
 
 class Board:
@@ -27,26 +51,25 @@ class Board:
         self._status = Status(job=job, attempt=attempt, pid=os.getpid())
         self._seconds: dict[str, float] = {}
         self._since = time.monotonic() - _process_age()
-        self._place = (0, 0, 0)
-        self._trained = self._replayed = 0
+        self._place: Place = Standing()
+        self._trained = self._replayed = 0  # before the fit at `_place`
         self._rate: float | None = None
         self._rate_mark = (time.monotonic(), 0)
-        self.last_step_time = 0.0
         self._said: set[str] = set()  # kinds of notices
 
     def status(self) -> Status:
         """The status document as of now."""
         with self._lock:
             self._book()
-            fit, epoch, step = self._place
+            place = self._place
             return replace(
                 self._status,
                 seconds={kind: round(value, 3) for kind, value in self._seconds.items()},
-                fit=fit,
-                epoch=epoch,
-                step=step,
-                steps_trained=self._trained,
-                steps_replayed=self._replayed,
+                fit=place.fit,
+                epoch=place.epoch,
+                step=place.step,
+                steps_trained=self._trained + place.trained,
+                steps_replayed=self._replayed + place.replayed,
                 steps_per_second=self._rate,
             )
 
@@ -79,26 +102,26 @@ class Board:
         finally:
             self.enter(Activity(before))
 
-    def stepped(self, *, fit: int, epoch: int, step: int, trained: int) -> None:
-        """The train loop has reached `step` of the lineage, `trained` of them computed just now.
-
-        Runs at every step, so nothing but numbers is touched; `status` puts them into the document.
-        """
-        now = time.monotonic()
-        self.last_step_time = time.time()
+    def follow(self, place: Place) -> None:
+        """From now on training stands at `place`, of a new fit."""
         with self._lock:
-            self._place = (fit, epoch, step)
-            self._trained += trained
+            self._trained += self._place.trained
+            self._replayed += self._place.replayed
+            self._place = place
+
+    def measure_rate(self) -> None:
+        """The rate of steps is from now on the one since the last call; both are from the training thread."""
+        with self._lock:
+            now, trained = time.monotonic(), self._trained + self._place.trained
             since, before = self._rate_mark
-            if now - since >= 1.0:
-                self._rate = round((self._trained - before) / (now - since), 2)
-                self._rate_mark = (now, self._trained)
+            self._rate = round((trained - before) / (now - since), 2)
+            self._rate_mark = (now, trained)
 
-    def replayed(self, *, fit: int, epoch: int, step: int, count: int) -> None:
-        """The walk has passed over `count` more steps without computing them."""
-        with self._lock:
-            self._place = (fit, epoch, step)
-            self._replayed += count
+    @property
+    def last_step_time(self) -> float:
+        """When the newest step ended, in seconds since the epoch; 0 before the first."""
+        stepped_at = self._place.stepped_at
+        return time.time() - (time.monotonic() - stepped_at) if stepped_at else 0.0
 
     def logged(self, logs: dict[str, float]) -> None:
         """Newest values of the training log."""

@@ -15,6 +15,7 @@ import statistics
 from collections import deque
 from dataclasses import astuple, dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from perdure.contract.interval import Budget, Every
 
@@ -113,8 +114,7 @@ def auto_interval(cost: Cost | None, between: float, budget: Budget) -> Interval
     return max(bounds, key=lambda interval: interval.seconds)
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """A point in training: seconds on the monotonic clock, steps and epochs of the lineage."""
 
     seconds: float = 0.0

@@ -10,7 +10,7 @@ from perdure import keras_internals
 from perdure.attempt import Attempt, begun, current
 from perdure.data import Source
 from perdure.fitting.from_manifest import callbacks_from
-from perdure.fitting.gates import QuietProgbar, gated
+from perdure.fitting.gates import Gate, QuietProgbar, gated
 from perdure.fitting.hooks import First, Hooks, Last
 
 
@@ -35,8 +35,9 @@ def callbacks(*own: Any) -> list[Any]:
     begun()
     keras_internals.watch_epoch_iterators(lambda arguments: _prepared(attempt, arguments))
     hooks = Hooks(attempt, users)
-    gates = [_passed(callback, hooks) for callback in users]
-    return [First(hooks), *gates, *_progress(users, hooks), Last(hooks)]
+    passed = [_passed(callback, hooks) for callback in users]
+    hooks.gates = [callback for callback in passed if isinstance(callback, Gate)]
+    return [First(hooks), *passed, *_progress(users, hooks), Last(hooks)]
 
 
 def _flat(callbacks: Any) -> list[Any]:

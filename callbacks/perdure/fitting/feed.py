@@ -107,7 +107,7 @@ class Feed:
         if self._source is None:
             self._owed += count
             if self._pulls_all:
-                self.settle(lambda: None)
+                self.settle()
         return count
 
     def _walking(self) -> Any:
@@ -117,7 +117,7 @@ class Feed:
             self._source_iterator = iter(self._source.dataset(self._epoch))
         return self._source_iterator
 
-    def settle(self, on_pull: Callable[[], None]) -> None:
+    def settle(self, on_pull: Callable[[], None] = lambda: None) -> None:
         """Pull what is owed, in the order in which the dead run's iterator drew it."""
         if not self._owed:
             return
@@ -165,7 +165,7 @@ class Feed:
         """The iterator whose next batch is batch number `batch` (from 0) of this epoch."""
         self._see(iterator)
         if self._source is None:
-            self.settle(lambda: None)
+            self.settle()
             return iterator
         if self._source_iterator is None or self._owed:
             self._source_iterator = iter(self._source.dataset(self._epoch, batch))

@@ -21,7 +21,6 @@ from perdure.fitting.position import Position
 from perdure.fitting.saving import Saves
 from perdure.fitting.state import FitState
 from perdure.fitting.walk import Walk
-from perdure.interval import Progress
 from perdure.lineage.lineage import Point
 from perdure.lineage.records import RecordKind
 from perdure.lineage.writer import Snapshot
@@ -61,7 +60,7 @@ class Fit:
         self._state = FitState(model, callbacks, attempt.board)
         self._feed = _feed(self._at.fit)
         self._test_feed: Feed | None = None
-        self._saves = Saves(attempt, self._capture, attempt.steps)
+        self._saves = Saves(attempt, self._capture, self._at)
         self._obeying = Obeying(attempt, model, callbacks, self._saves)
         self._best = Best(attempt.settings.keep, attempt.board)
         self._is_compiled = self._is_validating = self._stops_in_batch = False
@@ -90,6 +89,7 @@ class Fit:
         for sentence in self._feed.what_cannot_be_exact():
             self._board.notice(Kind.DATA_NOT_EXACT, sentence)
         self._params = params
+        self._board.follow(self._at)
         self._attempt.signals.unsaved = self._saves
         if self._walk is None:
             self._saves.go_live(self._at.progress())
@@ -117,11 +117,10 @@ class Fit:
             self._saves.release()
         else:
             self._open_gates()
-            self._between_steps(self._at.progress())
-
-    def _between_steps(self, at: Progress) -> None:
-        self._log_values(at.seconds)
-        self._saves.between_steps(at)
+            at = self._at.progress()
+            if at.seconds - self._logged_at >= LOG_SECONDS:
+                self._log_values(at.seconds)
+            self._saves.between_steps(at)
 
     def train(self, iterator: Any, compute: Compute) -> Any:
         """Stands in for the model's train function."""
@@ -247,10 +246,7 @@ class Fit:
                 self._logs = compute(batches)
                 self._state.prepare()
             self._is_compiled = True
-        self._at.advance(count)
-        at = self._at
-        self._board.stepped(fit=at.fit, epoch=at.epoch, step=at.step, trained=count)
-        self._saves.reached(at.step)
+        self._at.train(count)
         return self._logs
 
     def _next_batches(self, iterator: Any) -> tuple[Any, int]:
@@ -283,11 +279,10 @@ class Fit:
 
     def _log_values(self, now: float) -> None:
         """Publish the newest values; reading them waits for the device, so not at every step."""
-        if now - self._logged_at >= LOG_SECONDS:
-            self._logged_at = now
-            self._board.logged(
-                {**numbers(self._logs), **learning_rate(self._model, self._attempt.control.factor)}
-            )
+        self._logged_at = now
+        self._board.measure_rate()
+        rate = learning_rate(self._model, self._attempt.control.factor)
+        self._board.logged({**numbers(self._logs), **rate})
 
     def _obey(self) -> None:
         """Obey the requests that are due after this step."""

@@ -29,6 +29,16 @@ class Gate(keras.callbacks.Callback):  # type: ignore[misc]
     callback: Any
     hooks: OpenGates
 
+    def close(self) -> None:
+        """Ask again at each hook whether the gates are open."""
+        for name in HOOKS:
+            self.__dict__.pop(name, None)
+
+    def leave_open(self, name: str) -> Any:
+        """From now on hook `name` is the callback's own, at the cost that it has without a gate."""
+        hook = self.__dict__[name] = getattr(self.callback, name)
+        return hook
+
     def set_model(self, model: Any) -> None:
         """Pass the model on."""
         super().set_model(model)
@@ -53,11 +63,14 @@ def gated(callback: Any, hooks: OpenGates) -> Any:
 
 def _forward(name: str) -> Callable[..., None]:
     def hook(self: Gate, *args: Any, **kwargs: Any) -> None:
-        is_open = self.hooks.train_begins if name == "on_train_begin" else self.hooks.gates_are_open
-        if is_open():
-            getattr(self.callback, name)(*args, **kwargs)
+        if self.hooks.gates_are_open():
+            self.leave_open(name)(*args, **kwargs)
 
-    return hook
+    def begin(self: Gate, *args: Any, **kwargs: Any) -> None:
+        if self.hooks.train_begins():
+            self.callback.on_train_begin(*args, **kwargs)
+
+    return begin if name == "on_train_begin" else hook
 
 
 def _is_default(hook: Any) -> bool:
@@ -74,13 +87,23 @@ class QuietProgbar(keras.callbacks.ProgbarLogger):  # type: ignore[misc]
         super().__init__()
         self._is_open = is_open
 
-    def _shows(self) -> bool:
-        return self.verbose != 0 and self._is_open()
+    def set_params(self, params: Any) -> None:
+        """What Keras tells of the fit; hooks that will show nothing of it cost nothing."""
+        super().set_params(params)
+        for name in SHOWING:
+            if self.verbose == 0:
+                self.__dict__[name] = _show_nothing
+            else:
+                self.__dict__.pop(name, None)
+
+
+def _show_nothing(*_args: Any, **_kwargs: Any) -> None:
+    """The hook of a fit with `verbose=0`."""
 
 
 def _showing(name: str) -> Callable[..., None]:
     def hook(self: QuietProgbar, *args: Any, **kwargs: Any) -> None:
-        if self._shows():
+        if self._is_open():
             self._maybe_init_progbar()  # Keras' own begin of the epoch may have been before the kill
             if name == "on_epoch_end" and not self.seen and not self.target:
                 return  # of an epoch of unknown length nothing was shown, and Keras 3.12 cannot end that
@@ -89,7 +112,11 @@ def _showing(name: str) -> Callable[..., None]:
     return hook
 
 
-for _name in HOOKS:
+SHOWING = tuple(
+    name
+    for name in HOOKS
     # on_train_begin shows nothing; it tells the bar that tests from now on are validation.
-    if _name != "on_train_begin" and not _is_default(getattr(keras.callbacks.ProgbarLogger, _name)):
-        setattr(QuietProgbar, _name, _showing(_name))
+    if name != "on_train_begin" and not _is_default(getattr(keras.callbacks.ProgbarLogger, name))
+)
+for _name in SHOWING:
+    setattr(QuietProgbar, _name, _showing(_name))

@@ -11,6 +11,7 @@ from perdure import keras_internals
 from perdure.attempt import Attempt, Exits
 from perdure.contract.status import Activity
 from perdure.fitting.fit import Fit
+from perdure.fitting.gates import Gate
 
 Compute = Callable[[Any], Any]
 Run = Callable[[Any, Compute], Any]
@@ -45,6 +46,12 @@ class Hooks:
         self.attempt = attempt
         self.callbacks = callbacks
         self.fit: Fit | None = None
+        self.gates: Sequence[Gate] = ()
+
+    def close_gates(self) -> None:
+        """A fit begins, and may have to walk."""
+        for gate in self.gates:
+            gate.close()
 
     def gates_are_open(self) -> bool:
         """Whether the user's callbacks run now."""
@@ -67,6 +74,7 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Any = None) -> None:
         """A fit begins."""
+        self._hooks.close_gates()
         if self._hooks.fit is not None:
             self._hooks.fit.leave_unended()
         with self._hooks.attempt.exits:
@@ -80,10 +88,11 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """A step begins; saving and leaving happen here, between steps."""
+        fit = self._fit()
         with self._hooks.attempt.exits:
-            self._fit().before_batch()
+            fit.before_batch()
         if not isinstance(self.model.train_function, StandIn):  # a callback has made it anew
-            self._stand_in(self._fit())
+            self._stand_in(fit)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """An epoch is over."""

@@ -9,21 +9,33 @@ from perdure.lineage.records import Cursor
 
 
 class Position:
-    """Epoch, batches of it that are done, and steps of the lineage that are done."""
+    """Epoch, batches of it that are done, and steps of the lineage that are done: by this process
+    `trained` or `replayed`.
+    """
 
     def __init__(self, fit: int, step: int) -> None:
         self.fit = fit
         self.step = step
         self.epoch = self.batch = 0
+        self.trained = self.replayed = 0
+        self.stepped_at = 0.0
 
     def begin_epoch(self, epoch: int) -> None:
         """Epoch `epoch` begins."""
         self.epoch, self.batch = epoch, 0
 
-    def advance(self, count: int) -> None:
-        """`count` more batches are done."""
+    def train(self, count: int) -> None:
+        """`count` more batches were computed."""
         self.batch += count
         self.step += count
+        self.trained += count
+        self.stepped_at = time.monotonic()
+
+    def replay(self, count: int) -> None:
+        """`count` more batches were passed over."""
+        self.batch += count
+        self.step += count
+        self.replayed += count
 
     @property
     def cursor(self) -> Cursor:

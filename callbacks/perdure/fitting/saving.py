@@ -16,6 +16,7 @@ from perdure.board import say
 from perdure.contract.status import Activity, Departure, Kind, Leaving
 from perdure.departure import Situation, decide
 from perdure.fitting.pace import Pace
+from perdure.fitting.position import Position
 from perdure.interval import Progress
 from perdure.lineage.records import RecordKind
 from perdure.lineage.writer import Snapshot
@@ -28,15 +29,15 @@ Capture = Callable[[RecordKind], Snapshot]
 class Saves:
     """The saves of one fit. Also tells the signal watcher what would be lost."""
 
-    def __init__(self, attempt: Attempt, capture: Capture, step: int) -> None:
+    def __init__(self, attempt: Attempt, capture: Capture, at: Position) -> None:
         self._attempt = attempt
         assert attempt.saver is not None, "the lineage is taken over before a fit begins"
         self._saver = attempt.saver
         self._spending = attempt.saver.spending
         self._schedule = attempt.schedule
         self._capture = capture
-        self._committed_before = step
-        self._step = step
+        self._at = at
+        self._committed_before = at.step
         self._held: Snapshot | None = None
         self._best: Snapshot | None = None
         self._pace = Pace()
@@ -45,12 +46,8 @@ class Saves:
     def go_live(self, at: Progress) -> None:
         """Training goes on at `at`, which is in the store or is where the fit begins."""
         self._is_live = True
-        self._step = self._committed_before = at.steps
+        self._committed_before = at.steps
         self._schedule.saved(at)
-
-    def reached(self, step: int) -> None:
-        """Step `step` of the lineage was computed."""
-        self._step = step
 
     def between_steps(self, at: Progress) -> None:
         """Save if that is due; end the process if that was asked for."""
@@ -60,7 +57,8 @@ class Saves:
         excess = self._pace.step_ended(at.seconds, is_saving=self._saver.is_saving)
         if excess is not None:
             self._saver.note_excess(excess)
-        self._measure(at)
+        if self._spending.has_untold_cost:
+            self._measure(at)
         if self._best is not None:
             self._offer_best(at)
         if self._is_due(at):
@@ -89,7 +87,7 @@ class Saves:
         saver = self._saver
         is_time = saver.may_retry if saver.must_retry else self._schedule.is_due(at)
         due = self._is_asked or is_time
-        return due and self._saver.is_free and self._step > self._committed()
+        return due and self._saver.is_free and self._at.step > self._committed()
 
     def ask(self) -> None:
         """A save is due now, whatever the schedule says."""
@@ -114,7 +112,8 @@ class Saves:
         as the saver is free, whatever the interval; until then it is kept in host memory.
         """
         self._saver.raise_if_fenced()
-        self._measure(at)
+        if self._spending.has_untold_cost:
+            self._measure(at)
         if is_best:
             self._best = None
         self._offer_best(at)
@@ -145,7 +144,7 @@ class Saves:
 
     def _measure(self, at: Progress) -> None:
         """What a save cost that has ended decides when the next one is due."""
-        if self._saver.is_saving or not self._spending.has_untold_cost:
+        if self._saver.is_saving:
             return
         self._spending.slowed_seconds += self._pace.take_lost_seconds()
         cost = self._spending.take_cost()
@@ -159,7 +158,7 @@ class Saves:
 
     def _offer(self, snapshot: Snapshot, at: Progress) -> None:
         self._schedule.saved(at)
-        self._is_asked &= snapshot.step < self._step
+        self._is_asked &= snapshot.step < self._at.step
         self._saver.offer(snapshot)
 
     def final(self) -> None:
@@ -170,7 +169,7 @@ class Saves:
             if best is not None:
                 self._saver.save(lambda: _copy(best), seconds)
             self._saver.save(lambda: self._captured(RecordKind.FINAL), seconds)
-        self._committed_before = self._step
+        self._committed_before = self._at.step
         self._held = None
 
     def leave(self) -> None:
@@ -218,7 +217,8 @@ class Saves:
 
     def saved_step(self) -> int | None:
         """The newest step in a checkpoint; None where nothing was trained that is not saved."""
-        return None if self._step == self._committed_before else self._committed()
+        has_trained = self._is_live and self._at.step != self._committed_before
+        return self._committed() if has_trained else None
 
     def _decide(self, left: float, can_save: Leaving | None) -> Leaving:
         """Decide, and put on the board and into the log what was decided, once."""
@@ -244,7 +244,7 @@ class Saves:
 
     def _is_under_way(self) -> bool:
         """Whether the newest step is in the save under way."""
-        return self._saver.step_under_way == self._step
+        return self._saver.step_under_way == self._at.step
 
     def _try_to_save(self, seconds: float) -> None:
         """Save the newest state; what does not end in time is lost, and that is said by the caller."""
@@ -267,7 +267,7 @@ class Saves:
 
     def exists(self) -> bool:
         """Whether steps were trained that are in no checkpoint."""
-        return self._is_live and self._step > self._committed()
+        return self._is_live and self._at.step > self._committed()
 
     def seconds_to_save(self) -> float:
         """How long a save is expected to take."""

@@ -77,9 +77,7 @@ class Walk:
             count = self._feed.skip(iterator, self._at.batch, steps)
         else:
             count = self._warm_up(iterator, compute, steps)
-        self._at.advance(count)
-        at = self._at
-        self._attempt.board.replayed(fit=at.fit, epoch=at.epoch, step=at.step, count=count)
+        self._at.replay(count)
 
     def _warm_up(self, iterator: Any, compute: Compute, steps: int) -> int:
         """Compute the first step, so that all variables exist; its effects are overwritten later."""

@@ -1,10 +1,72 @@
-"""The progress bar of a resumed fit."""
+"""What passes the gates around callbacks, and the progress bar of a resumed fit."""
 
 from __future__ import annotations
 
+import keras
 import pytest
 
-from perdure.fitting.gates import QuietProgbar
+from perdure.fitting.gates import HOOKS, QuietProgbar, gated
+
+
+class Hooks:
+    """Gates that a test opens and closes."""
+
+    def __init__(self) -> None:
+        self.is_open = self.begins = False
+
+    def gates_are_open(self) -> bool:
+        return self.is_open
+
+    def train_begins(self) -> bool:
+        return self.begins
+
+
+class Recorder(keras.callbacks.Callback):
+    """Remembers which batches it saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[object] = []
+
+    def on_train_begin(self, logs=None):
+        self.seen.append("begin")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(batch)
+
+
+def test_a_hook_passes_while_the_gates_are_open():
+    hooks, callback = Hooks(), Recorder()
+    gate = gated(callback, hooks)
+    for batch, is_open in enumerate([False, True, True]):
+        hooks.is_open = is_open
+        gate.on_train_batch_end(batch, logs={})
+    assert callback.seen == [1, 2]
+
+
+def test_the_next_fit_finds_the_gates_closed():
+    hooks, callback = Hooks(), Recorder()
+    gate = gated(callback, hooks)
+    hooks.is_open = True
+    gate.on_train_batch_end(0)
+    gate.close()
+    hooks.is_open = False
+    gate.on_train_batch_end(1)
+    assert callback.seen == [0]
+
+
+def test_the_begin_of_a_fit_is_decided_apart_and_each_time():
+    hooks, callback = Hooks(), Recorder()
+    gate = gated(callback, hooks)
+    for hooks.begins in (True, False):
+        gate.on_train_begin()
+    assert callback.seen == ["begin"]
+
+
+def test_only_the_hooks_that_a_callback_has_are_its_gates():
+    gate = gated(Recorder(), Hooks())
+    own = [name for name in HOOKS if name in vars(type(gate))]
+    assert own == ["on_train_batch_end", "on_train_begin"]
 
 
 @pytest.mark.parametrize("verbose", [1, 2])

@@ -13,6 +13,7 @@ from perdure.board import Board
 from perdure.contract.interval import Every
 from perdure.contract.status import Committed, Kind
 from perdure.errors import Preempted
+from perdure.fitting.position import Position
 from perdure.fitting.saving import Saves
 from perdure.interval import Bound, Progress, Schedule
 from perdure.lineage.chunk_writer import Tensor
@@ -59,7 +60,8 @@ class Running:
             schedule=Schedule(every, Progress()),
             settings=SimpleNamespace(store_deadline_seconds=60.0),
         )  # fmt: skip
-        self.saves = Saves(attempt, self.capture, 0)
+        self.at = Position(fit=0, step=0)
+        self.saves = Saves(attempt, self.capture, self.at)
         self.signals.unsaved = self.saves
         self.saves.go_live(Progress())
 
@@ -71,7 +73,7 @@ class Running:
     def epoch(self, step: int, value: float, *, is_best: bool) -> None:
         """An epoch that ends after `step`, and the next one begins."""
         self.device["at"] = step
-        self.saves.reached(step)
+        self.at.step = step
         self.saves.hold()
         self.saves.end_of_epoch(Progress(step, step, 1), value, is_best=is_best)
         self.saves.release()
@@ -122,7 +124,7 @@ def test_a_save_that_was_asked_for_is_still_due_after_the_best_one(running):
     begin_a_save(running)
     running.epoch(2, 0.5, is_best=True)
     running.device["at"] = 4
-    running.saves.reached(4)
+    running.at.step = 4
     running.saves.ask()
     running.writer.may_go.set()
     for _ in range(3):
@@ -162,7 +164,7 @@ def test_training_has_waited_for_what_is_held_but_not_offered(running):
 @pytest.mark.parametrize("error", [MemoryError("no thread"), Unusable("denied"), ValueError("bug")])
 def test_a_save_that_cannot_be_made_is_no_failure_of_a_preemption(running, capfd, error):
     running.device["at"] = 5
-    running.saves.reached(5)
+    running.at.step = 5
     running.writer.error = error
     running.signals.deadline = threading.TIMEOUT_MAX
     with pytest.raises(Preempted, match="nothing could be saved"):
@@ -172,7 +174,7 @@ def test_a_save_that_cannot_be_made_is_no_failure_of_a_preemption(running, capfd
 
 def test_a_store_of_no_use_ends_a_fit_at_once(running):
     running.device["at"] = 5
-    running.saves.reached(5)
+    running.at.step = 5
     running.writer.error = Unusable("no such bucket")
     with pytest.raises(Unusable):
         running.saves.final()

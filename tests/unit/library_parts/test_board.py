@@ -9,7 +9,7 @@ import time
 import pytest
 
 from perdure import board as module
-from perdure.board import Board
+from perdure.board import Board, Standing
 from perdure.contract.status import Activity, Ending, Metric, Notice
 
 
@@ -152,29 +152,33 @@ def test_the_first_ending_stays(board):
     assert board.status().ending == first
 
 
-def test_steps_and_their_rate(board, clock):
-    for step in range(1, 6):
-        clock.now += 0.25
-        board.stepped(fit=0, epoch=2, step=100 + step, trained=1)
+def test_the_status_has_the_place_that_training_is_at(board, clock):
+    assert board.last_step_time == 0.0
+    place = Standing(fit=1, epoch=2, step=100)
+    board.follow(place)
+    place.step, place.trained, place.replayed, place.stepped_at = 107, 5, 2, clock.monotonic()
     status = board.status()
-    assert (status.epoch, status.step, status.steps_trained) == (2, 105, 5)
-    assert status.steps_per_second == 4.0
-    assert board.last_step_time == clock.time()
+    assert (status.fit, status.epoch, status.step) == (1, 2, 107)
+    assert (status.steps_trained, status.steps_replayed) == (5, 2)
+    clock.now += 3.0
+    assert board.last_step_time == clock.time() - 3.0
+
+
+def test_what_was_trained_is_summed_over_fits(board):
+    for step in (10, 30):
+        board.follow(Standing(fit=0, step=step, trained=10, replayed=1))
+    status = board.status()
+    assert (status.step, status.steps_trained, status.steps_replayed) == (30, 20, 2)
 
 
 def test_the_rate_is_of_the_newest_seconds(board, clock):
-    for seconds, trained, rate in ((1.0, 10, 10.0), (0.5, 5, 10.0), (1.5, 5, 5.0)):
+    place = Standing()
+    board.follow(place)
+    for seconds, trained, rate in ((1.0, 10, 10.0), (2.0, 15, 2.5)):
         clock.now += seconds
-        board.stepped(fit=0, epoch=0, step=1, trained=trained)
+        place.trained = trained
+        board.measure_rate()
         assert board.status().steps_per_second == rate
-
-
-def test_replayed_steps_are_counted_apart(board):
-    board.replayed(fit=1, epoch=2, step=7, count=5)
-    board.replayed(fit=1, epoch=2, step=9, count=2)
-    status = board.status()
-    assert (status.fit, status.epoch, status.step) == (1, 2, 9)
-    assert (status.steps_replayed, status.steps_trained) == (7, 0)
 
 
 def test_the_newest_values_of_the_log_stay(board):
