@@ -91,10 +91,6 @@ class Saver:
             return None
         return max(0.0, self._began + self.spending.seconds_to_save - time.monotonic())
 
-    def note_excess(self, seconds: float) -> None:
-        """The step after a snapshot took so much longer than usual."""
-        self.spending.excess_seconds += max(0.0, seconds)
-
     def offer(self, snapshot: Snapshot) -> bool:
         """Begin to commit `snapshot`; False, and nothing is done, while another one is under way."""
         with self._condition:

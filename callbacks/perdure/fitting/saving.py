@@ -56,7 +56,7 @@ class Saves:
             self.leave()
         excess = self._pace.step_ended(at.seconds, is_saving=self._saver.is_saving)
         if excess is not None:
-            self._saver.note_excess(excess)
+            self._spending.excess_seconds += excess
         if self._spending.has_untold_cost:
             self._measure(at)
         if self._best is not None:

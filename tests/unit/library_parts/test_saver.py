@@ -170,7 +170,7 @@ def test_a_save_that_is_waited_for_is_tried_again(saver, writer):
 def test_cost_is_what_was_spent_since_the_last_save(saver, writer, meter):
     assert not saver.spending.has_untold_cost
     meter.requests, meter.sent_bytes = {"write": 5, "list": 1}, 1000
-    saver.note_excess(0.5)
+    saver.spending.excess_seconds += 0.5
     writer.outcomes.append((100, 2.0))
     save(saver, blocked=0.25)
     assert saver.spending.has_untold_cost
@@ -191,11 +191,6 @@ def test_a_save_that_failed_is_part_of_what_the_next_one_cost(saver, writer):
     assert not saver.spending.has_untold_cost
     save(saver, blocked=2.0)
     assert saver.spending.take_cost().training_seconds == 3.0
-
-
-def test_a_step_that_was_faster_after_a_snapshot_gains_nothing(saver):
-    saver.note_excess(-1.0)
-    assert saver.spending.excess_seconds == 0.0
 
 
 def test_how_long_the_next_save_takes_follows_from_the_newest(saver, writer):
