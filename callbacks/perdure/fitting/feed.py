@@ -61,7 +61,7 @@ class Feed:
 
     def what_cannot_be_exact(self) -> list[str]:
         """Sentences on what in this data cannot be had again."""
-        return [*_say_unseeded(self._unseeded), *_say_racing(self._epoch_iterator.data_adapter)]
+        return [*say_unseeded(self._unseeded), *_say_racing(self._epoch_iterator.data_adapter)]
 
     def belongs_to(self, epoch_iterator: Any) -> bool:
         """Whether this feed was made for `epoch_iterator`."""
@@ -184,7 +184,8 @@ def _traits(adapter: Any) -> tuple[tuple[str, ...], bool]:
     return traits.unseeded, traits.keeps_state_across_epochs
 
 
-def _say_unseeded(ops: tuple[str, ...]) -> list[str]:
+def say_unseeded(ops: tuple[str, ...]) -> list[str]:
+    """A sentence on random ops without a seed, if there are any."""
     if not ops:
         return []
     return [
@@ -248,5 +249,12 @@ def fingerprint(batch: Any) -> str:
         array = np.asarray(tensor)
         flat = array.reshape(-1)
         sample = flat[:: max(1, flat.size // FINGERPRINT_ELEMENTS)]
-        parts += [array.dtype.str, str(array.shape), sample.tobytes().hex()]
+        parts += [array.dtype.str, str(array.shape), _content(sample)]
     return digest_of(parts)
+
+
+def _content(sample: Any) -> str:
+    """Of strings their values; the bytes of other objects are addresses, which differ in each process."""
+    if sample.dtype != object:
+        return str(sample.tobytes().hex())
+    return repr([item for item in sample.tolist() if isinstance(item, str | bytes)])

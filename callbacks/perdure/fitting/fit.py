@@ -16,7 +16,7 @@ from perdure.contract.status import Activity, Kind
 from perdure.errors import Refused
 from perdure.fitting.feed import Feed
 from perdure.fitting.logs import Best, learning_rate, numbers, values
-from perdure.fitting.obeying import Obeying
+from perdure.fitting.obeying import ModelControl, Obeying
 from perdure.fitting.position import Position
 from perdure.fitting.saving import Saves
 from perdure.fitting.state import FitState
@@ -61,7 +61,7 @@ class Fit:
         self._feed = _feed(self._at.fit)
         self._test_feed: Feed | None = None
         self._saves = Saves(attempt, self._capture, self._at)
-        self._obeying = Obeying(attempt, model, callbacks, self._saves)
+        self._obeying = Obeying(attempt, ModelControl(model), callbacks, self._saves)
         self._best = Best(attempt.settings.keep, attempt.board)
         self._is_compiled = self._is_validating = self._stops_in_batch = False
         self._test_is_warm, self._test_batch = True, 0
@@ -281,7 +281,7 @@ class Fit:
         """Publish the newest values; reading them waits for the device, so not at every step."""
         self._logged_at = now
         self._board.measure_rate()
-        rate = learning_rate(self._model, self._attempt.control.factor)
+        rate = learning_rate(self._model.optimizer, self._attempt.control.factor)
         self._board.logged({**numbers(self._logs), **rate})
 
     def _obey(self) -> None:

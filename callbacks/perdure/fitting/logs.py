@@ -26,9 +26,9 @@ def values(logs: Any) -> dict[str, Any]:
     return {**{name: np.asarray(value) for name, value in items}, **numbers(logs)}
 
 
-def learning_rate(model: Any, factor: float) -> dict[str, float]:
+def learning_rate(optimizer: Any, factor: float) -> dict[str, float]:
     """The learning rate in force, the schedule's times `factor`, as a further entry of the log."""
-    rate = getattr(model.optimizer, "learning_rate", None)
+    rate = getattr(optimizer, "learning_rate", None)
     return {} if rate is None else {"learning_rate": float(np.asarray(rate)) * factor}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 
@@ -21,17 +21,51 @@ class CannotObey(Exception):
     """This fit has not what the request is about; the message is for a person."""
 
 
+class Controlled(Protocol):
+    """The training that requests change."""
+
+    def finish(self) -> None:
+        """The step under way is the last one."""
+
+    def why_no_rate(self) -> str | None:
+        """Why a learning rate cannot be multiplied: what was expected and received, None if it can."""
+
+    def scale(self, factor: float) -> bool:
+        """Train with the learning rate times `factor`; whether the train function was made anew."""
+
+
+class ModelControl:
+    """A model that `fit` trains."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def finish(self) -> None:
+        """As Keras' own callbacks end a fit: all that belongs to an end runs."""
+        self._model.stop_training = True
+
+    def why_no_rate(self) -> str | None:
+        """It has no optimizer."""
+        if learning_rate.has_rate(self._model):
+            return None
+        return "expected a model with an optimizer. Received: one without."
+
+    def scale(self, factor: float) -> bool:
+        """With 1 the step is traced as if Perdure were not there."""
+        return learning_rate.scale(self._model, factor)
+
+
 class Obeying:
     """Obeys what is asked for during one fit, and what was obeyed after the checkpoint it goes on from."""
 
     def __init__(
-        self, attempt: Attempt, model: Any, callbacks: Sequence[Any], saves: Saves
+        self, attempt: Attempt, training: Controlled, callbacks: Sequence[Any], saves: Saves
     ) -> None:
         assert attempt.saver is not None, "the lineage is taken over before a fit begins"
         self._saver = attempt.saver
         self._board = attempt.board
         self._control = attempt.control
-        self._model = model
+        self._training = training
         self._callbacks = callbacks
         self._saves = saves
         self._asked: tuple[Request, int] | None = None
@@ -42,7 +76,7 @@ class Obeying:
         """
         if saved:
             self._control.resume(saved.get("requests", {}))
-        return learning_rate.scale(self._model, self._control.factor)
+        return self._training.scale(self._control.factor)
 
     def obey(self, cursor: Cursor, step: int) -> bool:
         """Obey what is due after a step; whether the train function was made anew."""
@@ -88,26 +122,21 @@ class Obeying:
         """
         match request.verb:
             case Verb.FINISH:
-                return self._finish
+                return self._training.finish
             case Verb.LEARNING_RATE_FACTOR:
                 return self._factor(request.factor)
             case Verb.PATIENCE:
                 return self._patience(request.callback, request.patience)
         raise CannotObey(f"request.verb: {request.verb} changes nothing in training")
 
-    def _finish(self) -> None:
-        """As Keras' own callbacks end a fit: this step is the last, and all that belongs to an end runs."""
-        self._model.stop_training = True
-
     def _factor(self, factor: float) -> Callable[[], None]:
-        if not learning_rate.has_rate(self._model):
-            raise CannotObey(
-                "request learning-rate-factor: expected a model with an optimizer. Received: one without."
-            )
+        why_not = self._training.why_no_rate()
+        if why_not is not None:
+            raise CannotObey(f"request learning-rate-factor: {why_not}")
 
         def effect() -> None:
             self._control.factor = factor
-            learning_rate.scale(self._model, factor)
+            self._training.scale(factor)
 
         return effect
 

@@ -53,7 +53,7 @@ class FitState:
         began = time.perf_counter()
         tensors = self._reader.read(self._model)
         if self._reader.went_through_host:
-            self._say_copied(time.perf_counter() - began)
+            say_copied(self._board, time.perf_counter() - began)
         arrays: list[Array] = []
         state = {
             "callbacks": [self._capture_callback(callback, arrays) for callback in self._callbacks],
@@ -65,18 +65,10 @@ class FitState:
             "fit": encode(extra, arrays),
             "architecture": encode(self._architecture.capture(), arrays),
         }
-        held = [Tensor(STATE_GROUP, str(i), partial(same, array)) for i, array in enumerate(arrays)]
+        held = state_tensors(arrays)
         blocked = time.perf_counter() - began
         return Snapshot(
             kind, cursor, step, deque([*tensors, *held]), state, blocked_seconds=blocked
-        )
-
-    def _say_copied(self, seconds: float) -> None:
-        self._board.notice_first(
-            Kind.MEMORY_SHORT,
-            f"the device has no room for a second copy of the variables, so each save copies them to "
-            f"the host first; the first one kept training waiting for {seconds:.2f} s. A smaller batch "
-            f"leaves room",
         )
 
     def _capture_callback(self, callback: Any, arrays: list[Array]) -> dict[str, Any]:
@@ -107,11 +99,7 @@ class FitState:
         entries = point.checkpoint.tensors
         difference = variables.mismatch(self._model, entries)
         if difference is not None:
-            raise Refused(
-                f"checkpoint {point.number} is of another model: {difference}. Expected: the model that "
-                f"this lineage was trained with. Use a new spec.run (PERDURE_JOB) for another model; "
-                f"nothing was deleted."
-            )
+            raise another_model(point, difference)
         variables.assign(self._model, entries, point.arrays)
         state, arrays = point.checkpoint.state, state_arrays(point)
         self._restore_callbacks(state["callbacks"], arrays)
@@ -138,10 +126,49 @@ class FitState:
             )
 
 
+def another_model(point: Point, difference: str) -> Refused:
+    """The checkpoint's variables are not those that are there."""
+    return Refused(
+        f"checkpoint {point.number} is of another model: {difference}. Expected: the model that "
+        f"this lineage was trained with. Use a new spec.run (PERDURE_JOB) for another model; "
+        f"nothing was deleted."
+    )
+
+
+def say_copied(board: Board, seconds: float) -> None:
+    """A snapshot was taken through the host."""
+    board.notice_first(
+        Kind.MEMORY_SHORT,
+        f"the device has no room for a second copy of the variables, so each save copies them to "
+        f"the host first; the first one kept training waiting for {seconds:.2f} s. A smaller batch "
+        f"leaves room",
+    )
+
+
+def state_tensors(arrays: Sequence[Array]) -> list[Tensor]:
+    """The arrays of a checkpoint's JSON part as its tensors."""
+    return [Tensor(STATE_GROUP, str(i), partial(same, array)) for i, array in enumerate(arrays)]
+
+
 def fit_state(point: Point) -> dict[str, Any]:
-    """What `capture` was given as `extra`."""
+    """What `capture` was given as `extra`.
+
+    Raises:
+        Refused: the checkpoint is of a loop, not of a fit.
+    """
+    if "loop" in point.checkpoint.state:
+        raise other_way(point, "fit", "perdure.loop")
     decoded: dict[str, Any] = decode(point.checkpoint.state["fit"], state_arrays(point))
     return decoded
+
+
+def other_way(point: Point, here: str, there: str) -> Refused:
+    """What trains now is not what trained in the lineage."""
+    return Refused(
+        f"checkpoint {point.number}: expected one of {here}, which the script trains with as number "
+        f"{point.checkpoint.cursor.fit} of its fits and loops. Received: one of {there}. Train in the "
+        f"order that this lineage was trained in, or use a new spec.run (PERDURE_JOB)."
+    )
 
 
 def state_arrays(point: Point) -> list[np.ndarray[Any, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from perdure.attempt import Attempt
+from perdure.board import Board
 from perdure.contract.status import Activity, Kind
 from perdure.errors import Refused
 from perdure.fitting.feed import Feed
@@ -96,7 +97,7 @@ class Walk:
     def restore_end(self) -> None:
         """The fit is over: put the state of its end back."""
         if not self.is_to_end:
-            raise self._data_changed(f"after {self._at.step} steps")
+            raise data_ended(self._point, f"after {self._at.step} steps")
         self._put_back(with_host_streams=True)
         self._at.step = self._point.checkpoint.step
 
@@ -110,15 +111,10 @@ class Walk:
         try:
             self._feed.settle(leave_if_told)
         except StopIteration:
-            raise self._data_changed(f"in epoch {self._at.epoch}") from None
+            raise data_ended(self._point, f"in epoch {self._at.epoch}") from None
         probe = self.saved["probe"]
         if probe["epoch"] == self._at.epoch and probe["digest"] != self._feed.first_of_epoch():
-            self._attempt.board.notice(
-                Kind.DATA_CHANGED,
-                f"the first batch of epoch {self._at.epoch} is not the one that this lineage was "
-                f"trained on, so the result is not that of an undisturbed run; is everything that "
-                f"makes the data seeded in the script?",
-            )
+            say_changed(self._attempt.board, self._at.epoch)
 
     def close_epoch(self) -> None:
         """An epoch is over; it must have had the batches that the dead run had.
@@ -128,12 +124,25 @@ class Walk:
         """
         cursor = self._point.checkpoint.cursor
         if self._at.epoch == cursor.epoch and self._at.batch < cursor.batch:
-            raise self._data_changed(f"in epoch {self._at.epoch} after {self._at.batch} batches")
+            where = f"in epoch {self._at.epoch} after {self._at.batch} batches"
+            raise data_ended(self._point, where)
 
-    def _data_changed(self, where: str) -> Refused:
-        cursor = self._point.checkpoint.cursor
-        return Refused(
-            f"the training data ended {where}. Expected: {cursor.batch} batches in epoch {cursor.epoch}, "
-            f"which checkpoint {self._point.number} was trained on. Give the same data and epochs, or use "
-            f"a new spec.run (PERDURE_JOB); nothing was deleted."
-        )
+
+def data_ended(point: Point, where: str) -> Refused:
+    """The training data is less than it was."""
+    cursor = point.checkpoint.cursor
+    return Refused(
+        f"the training data ended {where}. Expected: {cursor.batch} batches in epoch {cursor.epoch}, "
+        f"which checkpoint {point.number} was trained on. Give the same data and epochs, or use "
+        f"a new spec.run (PERDURE_JOB); nothing was deleted."
+    )
+
+
+def say_changed(board: Board, epoch: int) -> None:
+    """The epoch's first batch is another one than in the dead run."""
+    board.notice(
+        Kind.DATA_CHANGED,
+        f"the first batch of epoch {epoch} is not the one that this lineage was "
+        f"trained on, so the result is not that of an undisturbed run; is everything that "
+        f"makes the data seeded in the script?",
+    )

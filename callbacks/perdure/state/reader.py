@@ -13,7 +13,7 @@ import tensorflow as tf
 from perdure.lineage.chunk_writer import Tensor
 from perdure.state.codec import Array
 from perdure.state.headroom import Headroom
-from perdure.state.variables import Named, listed, values_in
+from perdure.state.variables import Listed, Named, listed, values_in
 
 
 class OutOfMemory(Exception):
@@ -21,29 +21,33 @@ class OutOfMemory(Exception):
 
 
 class VariableReader:
-    """Reads the variables of one model.
+    """Reads the variables of one model, or of another thing whose variables `list_variables` lists.
 
     One traced function reads them: TensorFlow then hands out the buffers themselves and copies a
     variable only when the next step writes it. Where a device has no room for that second copy, each
     value is copied into host memory before training goes on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, list_variables: Callable[[Any], list[Listed]] = listed) -> None:
+        self._list = list_variables
         self._names: list[tuple[str, str]] = []
         self._listed: list[Any] = []
         self._variables: list[Any] = []
         self._read: Callable[[], list[Any]] = list
         self._headroom = Headroom([])
+        self.traces = 0
+        """How often other variables than before were found."""
         self.went_through_host = False
         """Whether the newest values were copied while training waited."""
 
     def prepare(self, model: Any) -> None:
         """Trace the function, unless the model has the variables that it was traced for."""
-        found = listed(model)
+        found = self._list(model)
         variables = [variable for _, _, variable in found]
         if len(variables) != len(self._listed) or not all(map(is_, variables, self._listed)):
             self._trace(values_in(found))
             self._listed = variables
+            self.traces += 1
 
     def read(self, model: Any, *, through_host: bool = False) -> list[Tensor]:
         """The tensors of `model` as they are now.

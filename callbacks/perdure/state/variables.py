@@ -34,16 +34,30 @@ Listed = tuple[str, str, Any]  # group, path, variable
 
 def listed(model: Any) -> list[Listed]:
     """Weights, seed generators, optimizer slots and metrics of `model`, and the global generators."""
-    optimizers, plain = _held_by_layers(model)
+    return [*held_by(model), *streams()]
+
+
+def held_by(layer: Any) -> list[Listed]:
+    """Weights, seed generators, optimizer slots and metrics of a model or a layer."""
+    optimizers, plain = _held_by_layers(layer)
     slots = [variable for optimizer in optimizers for variable in optimizer.variables]
-    streams = keras_internals.global_random_variables()
     return [
-        *[("model", variable.path, variable) for variable in model.variables],
+        *[("model", variable.path, variable) for variable in layer.variables],
         *[("model", variable.name, variable) for variable in plain],
         *[("optimizer", variable.path, variable) for variable in slots],
-        *[("metrics", variable.path, variable) for variable in model.metrics_variables],
-        *[("streams", name, variable) for name, variable in streams.items()],
+        *[("metrics", variable.path, variable) for variable in _metrics_variables(layer)],
     ]
+
+
+def streams() -> list[Listed]:
+    """The global generators."""
+    found = keras_internals.global_random_variables()
+    return [("streams", name, variable) for name, variable in found.items()]
+
+
+def _metrics_variables(layer: Any) -> list[Any]:
+    """A layer that is no model has none."""
+    return getattr(layer, "metrics_variables", [])
 
 
 def variables_of(model: Any) -> list[Named]:
@@ -56,7 +70,7 @@ def values_in(variables: Iterable[Listed]) -> list[Named]:
     return [
         Named(group, path if replica == 0 else f"{path} on replica {replica}", component)
         for group, path, variable in variables
-        for replica, component in enumerate(keras_internals.replicas_of(_handle(variable)))
+        for replica, component in enumerate(keras_internals.replicas_of(handle(variable)))
     ]
 
 
@@ -77,9 +91,9 @@ def _held_by_layers(model: Any) -> tuple[list[Any], list[Any]]:
                 optimizers.setdefault(id(value), value)
             elif _is_a(tf.Variable, kind):
                 plain[id(value)] = value
-    known = [*model.variables, *model.metrics_variables] if plain else []
+    known = [*model.variables, *_metrics_variables(model)] if plain else []
     for variable in known:
-        plain.pop(id(_handle(variable)), None)
+        plain.pop(id(handle(variable)), None)
     return list(optimizers.values()), list(plain.values())
 
 
@@ -114,7 +128,7 @@ def _items(container: Any) -> Iterator[Any]:
             stack += reversed(value)
 
 
-def _handle(variable: Any) -> Any:
+def handle(variable: Any) -> Any:
     """The TensorFlow variable behind a Keras variable."""
     return variable.value if isinstance(variable, keras.Variable) else variable
 
@@ -124,7 +138,11 @@ def mismatch(
 ) -> str | None:
     """The first difference between the model's variables and a checkpoint's table, as a sentence."""
     present = [entry for entry in variables_of(model) if entry.group in groups]
-    saved = [entry for entry in entries if entry.group in groups]
+    return difference(present, [entry for entry in entries if entry.group in groups])
+
+
+def difference(present: Sequence[Named], saved: Sequence[TensorEntry]) -> str | None:
+    """The first difference between variables and saved ones, as a sentence."""
     for position, (ours, theirs) in enumerate(zip(present, saved, strict=False)):
         shape, dtype = tuple(ours.variable.shape), str(ours.variable.dtype.name)
         if (ours.group, shape, dtype) != (theirs.group, theirs.shape, _tf_dtype(theirs.dtype)):
@@ -149,10 +167,15 @@ def assign(
     groups: Sequence[str] = MODEL_GROUPS,
 ) -> None:  # fmt: skip
     """Give every variable the value that the checkpoint has for it; `mismatch` was None before."""
-    streams = {e.path: a for e, a in zip(entries, arrays, strict=True) if e.group == "streams"}
     values = [a for e, a in zip(entries, arrays, strict=True) if e.group in groups]
     targets = [entry for entry in variables_of(model) if entry.group in groups]
     for target, value in zip(targets, values, strict=True):
         target.variable.assign(value)
-    for name, variable in keras_internals.make_global_generators(streams).items():
-        variable.assign(streams[name])
+    assign_streams(entries, arrays)
+
+
+def assign_streams(entries: Sequence[TensorEntry], arrays: Sequence[np.ndarray[Any, Any]]) -> None:
+    """Put the global generators back that the checkpoint has, made where there are none yet."""
+    saved = {e.path: a for e, a in zip(entries, arrays, strict=True) if e.group == "streams"}
+    for name, variable in keras_internals.make_global_generators(saved).items():
+        variable.assign(saved[name])

@@ -16,7 +16,7 @@ from perdure.contract.environment import Job, Keep
 from perdure.contract.requests import Request, Verb
 from perdure.contract.status import Kind
 from perdure.control import Control
-from perdure.fitting.obeying import Obeying
+from perdure.fitting.obeying import ModelControl, Obeying
 from perdure.lineage.lineage import Lineage
 from perdure.lineage.records import Cursor, RecordKind
 from perdure.lineage.writer import CheckpointWriter, Snapshot
@@ -72,7 +72,7 @@ class Running:
         self.model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
         self.model.compile("sgd", "mse")
         self.model.stop_training = False
-        self.obeying: Any = Obeying(self, self.model, self.callbacks, self.saves)
+        self.obeying: Any = Obeying(self, ModelControl(self.model), self.callbacks, self.saves)
 
     def ask(self, verb: Verb, number: int = 1, **arguments: Any) -> None:
         self.control.newest = Request(number, verb, arguments)
@@ -181,7 +181,7 @@ def test_what_was_obeyed_before_comes_before_what_is_new(running):
     after.__dict__.update(running.__dict__)
     after.control = Control(running.board)
     after.control.know(obeyed for _, obeyed in running.lineage.requests())
-    after.obeying = Obeying(after, running.model, running.callbacks, running.saves)
+    after.obeying = Obeying(after, ModelControl(running.model), running.callbacks, running.saves)
     after.obeying.go_live({"requests": {"applied": 0, "factor": 1.0}})
     after.ask(Verb.FINISH, 3)
     factors = []
