@@ -15,7 +15,8 @@ UV := $(shell have=$$(uv --version 2>/dev/null | cut -d' ' -f2); \
 RUN := $(UV) run --frozen --no-sync
 
 WORKERS    ?= 2
-KILLS      ?= 4
+KILLS      ?= 2
+WITH_KERAS := $(foreach part,cases fits notice ways,tests/integration/exact_resume/test_$(part).py)
 OLDEST     := .venv-oldest
 OLDEST_RUN := PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH" $(OLDEST)/bin/python
 JOB        ?= deploy/examples/digits/job.yaml
@@ -48,7 +49,7 @@ unit: install ## Run the fast tests, which start no training
 test: install ## Run all tests that this machine can run; say what was left out and why
 	@rm -f .pytest_cache/tests.xml .pytest_cache/cluster.xml; status=0; \
 	  $(RUN) pytest -m "not cluster" -n $(WORKERS) --dist worksteal --disturbances $(KILLS) \
-	    --junitxml=.pytest_cache/tests.xml || status=$$?; \
+	    --durations=25 --junitxml=.pytest_cache/tests.xml || status=$$?; \
 	  $(RUN) pytest -m cluster --junitxml=.pytest_cache/cluster.xml || status=$$?; \
 	  $(RUN) python .ci/left_out.py .pytest_cache/tests.xml .pytest_cache/cluster.xml && exit $$status
 
@@ -57,7 +58,7 @@ oldest: $(UV) ## Run the tests that train with the oldest Keras and TensorFlow s
 	  --group dev --group test --group oldest
 	@$(OLDEST_RUN) -c "from importlib.metadata import version as v; \
 	  print('Keras', v('keras'), 'TensorFlow', v('tensorflow-cpu'))"
-	$(OLDEST_RUN) -m pytest tests/integration/exact_resume tests/integration/snapshots -q -n $(WORKERS) --dist worksteal --disturbances 2
+	$(OLDEST_RUN) -m pytest $(WITH_KERAS) tests/integration/snapshots -q -n $(WORKERS) --dist worksteal --disturbances 1
 
 demo: install ## Train the digits, kill the training again and again, prove the result identical
 	@$(RUN) perdure run deploy/examples/digits/job.yaml $(DEMO) --prove
