@@ -8,13 +8,18 @@ from typing import Any
 import click
 
 from perdure.cli.opening import OnStore, job_option, lineage_of, store_option
+from perdure.cli.recorded import callback_states, fingerprints
 
 
 @click.command(cls=OnStore)
 @store_option
 @job_option
 def results(store: str, job: str) -> None:
-    """Print, as JSON, what every finished fit ended with: History, and the digest of every tensor."""
+    """Print, as JSON, what every finished fit ended with: History, and the digest of every tensor.
+
+    With them what `perdure run --prove` compares two runs by: parts of the callbacks' states, and the
+    fingerprints of steps, where they were recorded.
+    """
     from perdure.lineage.lineage import fit_digest
 
     lineage = lineage_of(store, job)
@@ -25,6 +30,8 @@ def results(store: str, job: str) -> None:
             "digest": fit_digest(checkpoint),
             "history": _plain(checkpoint.state["history"], checkpoint),
             "tensors": _digests(checkpoint),
+            "callbacks": callback_states(checkpoint),
+            "fingerprints": fingerprints(lineage, checkpoint),
         }
         for checkpoint in lineage.ends_of_fits()
     ]
@@ -49,6 +56,8 @@ def _plain(history: Any, checkpoint: Any) -> Any:
         return [_plain(item, checkpoint) for item in history]
     if not isinstance(history, dict):
         return history
+    if "$dict" in history:
+        return {name: _plain(values, checkpoint) for name, values in history["$dict"]}
     if "$array" in history:
         places = [e.checksum for e in checkpoint.tensors if e.group == "state"]
         return f"array {places[history['$array']]}"

@@ -16,6 +16,7 @@ from perdure.contract import environment as names
 from perdure_operator.build import Attempt, expand, trainer_environment
 from perdure_operator.build.environment import lineage
 from perdure_operator.model import ManifestError, TrainingJob
+from perdure_operator.model.job import Callback
 from perdure_operator.model.retries import DivergenceAction
 
 _UNUSED = [
@@ -75,6 +76,11 @@ class Plan:
     def named(self, run: str) -> Plan:
         """The same job as another run."""
         spec = self.job.spec.model_copy(update={"run": run})
+        return replace(self, job=self.job.model_copy(update={"spec": spec}))
+
+    def adding(self, callback: Callback) -> Plan:
+        """The same job with one more callback."""
+        spec = self.job.spec.model_copy(update={"callbacks": [*self.job.spec.callbacks, callback]})
         return replace(self, job=self.job.model_copy(update={"spec": spec}))
 
     def command(self) -> list[str]:

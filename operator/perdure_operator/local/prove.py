@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from perdure.contract.proof import FINGERPRINTS
 from perdure_operator.local.compare import difference, what_was_compared
 from perdure_operator.local.disturbance import Disturbance
+from perdure_operator.local.parting import callbacks_that_differ, parting
 from perdure_operator.local.plan import Plan
 from perdure_operator.local.results import Results, ResultsError, read_results
 from perdure_operator.local.runner import Outcome
+from perdure_operator.model.job import Callback
 
 Run = Callable[[Plan, Sequence[Disturbance]], Outcome]
 Read = Callable[[Plan], Results]
@@ -31,7 +34,11 @@ def prove(
     run: Run,
     read: Read = read_results,
 ) -> Proof:
-    """Run `plan` disturbed and undisturbed, as runs of their own named by `stamp`, and compare."""
+    """Run `plan` disturbed and undisturbed, as runs of their own named by `stamp`, and compare.
+
+    Both record fingerprints of their steps, to name the step at which they part.
+    """
+    plan = plan.adding(Callback(name=FINGERPRINTS))
     name = f"{plan.job.spec.run}-{stamp}"
     disturbed = run(plan.named(name), disturbances)
     if not disturbed.succeeded:
@@ -42,9 +49,9 @@ def prove(
     runs = (disturbed, undisturbed)
     try:
         ours, theirs = read(disturbed.plan), read(undisturbed.plan)
-        differs = difference(ours, theirs)
+        differs = _difference(ours, theirs)
         if differs is None:
-            return Proof(runs, True, _identical(disturbed, theirs))
+            return Proof(runs, True, _identical(disturbed, ours, theirs))
         proof = Proof(runs, False, f"not identical: {differs}")
         return _ask_again(proof, theirs, run, read)
     except ResultsError as error:
@@ -56,9 +63,21 @@ def _nothing_to_compare(*runs: Outcome) -> Proof:
     return Proof(runs, False, f"nothing to compare: run {name} did not succeed")
 
 
-def _identical(disturbed: Outcome, results: Results) -> str:
-    """Equal runs of which none was disturbed say less, and are not to look like more."""
-    sentence = f"identical: {what_was_compared(results)}"
+def _difference(one: Results, other: Results) -> str | None:
+    """The first difference of two results, the step at which their runs parted, and whose callbacks."""
+    differs = difference(one, other)
+    if differs is None:
+        return None
+    further = (parting(one, other), callbacks_that_differ(one, other))
+    return "; ".join([differs, *filter(None, further)])
+
+
+def _identical(disturbed: Outcome, ours: Results, theirs: Results) -> str:
+    """Equal runs of which none was disturbed say less, and are not to look like more. The states of
+    callbacks may hold times, so what differs in them is said and decides nothing.
+    """
+    callbacks = callbacks_that_differ(ours, theirs)
+    sentence = f"identical: {what_was_compared(theirs)}" + (f"; {callbacks}" if callbacks else "")
     if any(attempt.disturbed for attempt in disturbed.attempts):
         return sentence
     return (
@@ -73,7 +92,7 @@ def _ask_again(proof: Proof, undisturbed: Results, run: Run, read: Read) -> Proo
     proof = replace(proof, runs=(*proof.runs, again))
     if not again.succeeded:
         return replace(proof, verdict=f"{proof.verdict}; the undisturbed run did not succeed again")
-    repeated = difference(undisturbed, read(again.plan))
+    repeated = _difference(undisturbed, read(again.plan))
     if repeated is None:
         return replace(proof, verdict=f"{proof.verdict}; two undisturbed runs are identical")
     return replace(proof, verdict=f"not repeatable even undisturbed: {repeated}")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
+from perdure.contract.proof import DIGITS
 from perdure_operator.build.environment import lineage
 from perdure_operator.local.plan import Plan
 
@@ -29,14 +32,30 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Row:
+    """The digests of all tensors after `step` steps of a fit, which is after `batch` batches of `epoch`."""
+
+    step: int
+    epoch: int
+    batch: int
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Fit:
-    """A finished `fit`."""
+    """A finished `fit`. `rows` are those of the steps that were recorded, `paths` their tensors' names;
+    `callbacks` the digests of their states by the callback's name, its place among those of that name,
+    and the attribute.
+    """
 
     fit: int
     digest: str
     steps: int
     history: dict[str, list[Any]]
     tensors: tuple[Tensor, ...]
+    callbacks: dict[tuple[str, int, str], str] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +79,29 @@ def _fit(document: dict[str, Any]) -> Fit:
         Tensor(t["group"], t["index"], t["path"], t["dtype"], tuple(t["shape"]), t["digest"])
         for t in document["tensors"]
     )
-    return Fit(document["fit"], document["digest"], document["steps"], document["history"], tensors)
+    recorded = document["fingerprints"] or {"paths": [], "rows": []}
+    return Fit(
+        document["fit"], document["digest"], document["steps"], document["history"], tensors,
+        callbacks=_callbacks(document["callbacks"]),
+        paths=tuple(recorded["paths"]),
+        rows=tuple(_row(row) for row in recorded["rows"]),
+    )  # fmt: skip
+
+
+def _callbacks(documents: Iterable[dict[str, Any]]) -> dict[tuple[str, int, str], str]:
+    states: dict[tuple[str, int, str], str] = {}
+    seen = Counter[str]()
+    for document in documents:
+        name = document["name"]
+        states |= {(name, seen[name], part): sum_ for part, sum_ in document["values"].items()}
+        seen[name] += 1
+    return states
+
+
+def _row(document: dict[str, Any]) -> Row:
+    digests, size = document["digests"], DIGITS
+    cut = tuple(digests[start : start + size] for start in range(0, len(digests), size))
+    return Row(document["step"], document["epoch"], document["batch"], cut)
 
 
 def read_results(plan: Plan) -> Results:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from small_lineage import JOB, perdure, snapshot, writer_of
 
 from perdure.cli import main
 from perdure.contract.environment import Keep
-from perdure.lineage.records import RecordKind
+from perdure.lineage.chunk_writer import Tensor
+from perdure.lineage.records import Cursor, RecordKind
 from perdure.lineage.table import chunk_key
-from perdure.lineage.writer import CheckpointWriter
+from perdure.lineage.writer import CheckpointWriter, Snapshot
 from perdure.store.local import LocalStore
 
 
@@ -123,6 +126,41 @@ def test_results_are_of_finished_fits(store, lineage):
     assert [(t["group"], t["index"], t["dtype"], t["shape"]) for t in fit["tensors"]] == [
         ("model", 0, "<f4", [2, 3]),
         ("optimizer", 1, "<i8", []),
+    ]
+
+
+def test_results_have_what_two_runs_are_compared_by(store, lineage):
+    digests = np.arange(3, dtype=np.uint64)
+    counted = np.array([[1, 0, 1], [2, 0, 2]]), np.array([1, 2])
+    arrays = deque(
+        Tensor("state", str(i), lambda a=a: a) for i, a in enumerate([digests, *counted])
+    )
+    recorded = {
+        "paths": ["model a", "model b"], "counted": {"$tuple": []},
+        "digests": {"$array": 0}, "places": {"$array": 1}, "sizes": {"$array": 2},
+    }  # fmt: skip
+    state = {
+        "history": {"loss": [0.5]},
+        "callbacks": [
+            {"name": "perdure.fingerprints.Fingerprints", "state": recorded},
+            {"name": "own.One", "attributes": {"seen": 3, "losses": {"$array": 0}}},
+            {"name": "own.Two", "state": [1]},
+        ],
+    }
+    writer = CheckpointWriter(lineage.log, Keep(3))
+    writer.write(Snapshot(RecordKind.FINAL, Cursor(1, 0, 2), 22, arrays, state))
+    first, fit = results(store)["fits"]
+    assert (first["callbacks"], first["fingerprints"]) == ([], None)
+    assert fit["fingerprints"] == {
+        "paths": ["model a", "model b"],
+        "rows": [
+            {"step": 1, "epoch": 0, "batch": 1, "digests": f"{0:016x}"},
+            {"step": 2, "epoch": 0, "batch": 2, "digests": f"{1:016x}{2:016x}"},
+        ],
+    }
+    assert [(c["name"], {*c["values"]}) for c in fit["callbacks"]] == [
+        ("own.One", {"seen", "losses"}),
+        ("own.Two", {"get_state()"}),
     ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from perdure_operator.local.compare import difference, what_was_compared
-from perdure_operator.local.results import Fit, Results, Tensor
+from perdure_operator.local.results import Fit, Results, Row, Tensor
 
 KERNEL = Tensor("model", 0, "dense/kernel", "float32", (2, 3), "k1")
 BIAS = Tensor("model", 1, "dense/bias", "float32", (3,), "b1")
@@ -115,6 +115,19 @@ def test_results_are_parsed():
         }
         for tensor in FIT.tensors
     ]
-    fit = {"fit": 0, "digest": "d1", "steps": 20, "history": FIT.history, "tensors": tensors}
+    fit = {
+        "fit": 0, "digest": "d1", "steps": 20, "history": FIT.history, "tensors": tensors,
+        "callbacks": [], "fingerprints": None,
+    }  # fmt: skip
     document = {"job": RESULTS.job, "finished": True, "fits": [fit]}
     assert Results.from_json(json.dumps(document)) == RESULTS
+    fit["callbacks"] = [{"name": "Own", "values": {"seen": s}} for s in ("s1", "s2")]
+    row = {"step": 3, "epoch": 1, "batch": 2, "digests": f"{1:016x}{2:016x}"}
+    fit["fingerprints"] = {"paths": ["model kernel", "model bias"], "rows": [row]}
+    recorded = replace(
+        FIT,
+        callbacks={("Own", 0, "seen"): "s1", ("Own", 1, "seen"): "s2"},
+        paths=("model kernel", "model bias"),
+        rows=(Row(3, 1, 2, (f"{1:016x}", f"{2:016x}")),),
+    )
+    assert Results.from_json(json.dumps(document)).fits == (recorded,)

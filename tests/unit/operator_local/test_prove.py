@@ -13,7 +13,14 @@ from perdure_operator.local.attempt import AttemptRecord
 from perdure_operator.local.disturbance import Disturbance, Kind
 from perdure_operator.local.plan import Plan
 from perdure_operator.local.prove import prove
-from perdure_operator.local.results import Fit, Results, ResultsError, Tensor, read_results
+from perdure_operator.local.results import (
+    Fit,
+    Results,
+    ResultsError,
+    Row,
+    Tensor,
+    read_results,
+)
 from perdure_operator.local.runner import Outcome
 from perdure_operator.model import TrainingJob
 
@@ -30,9 +37,21 @@ PLAN = Plan(JOB, Path(), Path("/nowhere/.perdure"), {})
 DISTURBED, UNDISTURBED, AGAIN = "1-now", "1-now-undisturbed", "1-now-undisturbed-again"
 
 
-def results(digest: str) -> Results:
+def results(digest: str, waited: str = "0") -> Results:
     tensor = Tensor("model", 0, "kernel", "float32", (1,), digest)
-    return Results("default/digits/1", True, (Fit(0, digest, 9, {"loss": [0.5]}, (tensor,)),))
+    fit = Fit(
+        0, digest, 9, {"loss": [0.5]}, (tensor,),
+        callbacks={("Own", 0, "waited"): waited},
+        paths=("model kernel",),
+        rows=(Row(8, 1, 3, ("equal",)), Row(9, 1, 4, (digest,))),
+    )  # fmt: skip
+    return Results("default/digits/1", True, (fit,))
+
+
+PARTED = (
+    "; the runs part: all tensors are equal after step 8 of fit 0 (epoch 1, batch 3), and after "
+    "step 9 of fit 0 (epoch 1, batch 4) 1 of 1 differ, the first is model kernel"
+)
 
 
 class Runs:
@@ -70,6 +89,25 @@ def test_identical():
     assert runs.made == [(DISTURBED, (DISTURBANCE,)), (UNDISTURBED, ())]
 
 
+def test_the_runs_record_fingerprints_of_their_steps():
+    asked = []
+
+    def run(plan: Plan, disturbances) -> Outcome:
+        asked.append([callback.name for callback in plan.job.spec.callbacks])
+        return Runs({}).run(plan, disturbances)
+
+    prove(PLAN, "now", (), run, lambda plan: results("d"))
+    assert asked == [["perdure.fingerprints:Fingerprints"]] * 2
+    assert PLAN.job.spec.callbacks == []
+
+
+def test_states_of_callbacks_that_differ_are_said_and_decide_nothing():
+    waited = iter("12")
+    proved = prove(PLAN, "now", (), Runs({}).run, lambda plan: results("d", next(waited)))
+    assert proved.identical
+    assert "1 History entry; in fit 0 callbacks differ in Own.waited" in proved.verdict
+
+
 def test_identical_for_want_of_a_disturbance_is_said():
     runs = Runs({DISTURBED: "d", UNDISTURBED: "d"}, fires=False)
     assert "but nothing was disturbed" in proof(runs, DISTURBANCE).verdict
@@ -80,13 +118,13 @@ def test_identical_for_want_of_a_disturbance_is_said():
     [
         (
             "u",
-            "not identical: fit 0, tensor model[0]: kernel float32[1] d against kernel float32[1] u; "
-            "two undisturbed runs are identical",
+            "not identical: fit 0, tensor model[0]: kernel float32[1] d against kernel float32[1] u"
+            f"{PARTED}; two undisturbed runs are identical",
         ),
         (
             "a",
             "not repeatable even undisturbed: "
-            "fit 0, tensor model[0]: kernel float32[1] u against kernel float32[1] a",
+            f"fit 0, tensor model[0]: kernel float32[1] u against kernel float32[1] a{PARTED}",
         ),
     ],
 )
