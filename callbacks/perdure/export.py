@@ -179,7 +179,11 @@ def _groups_of(model: Any) -> tuple[str, ...]:
 
 
 def _assign(lineage: Lineage, checkpoint: Checkpoint, model: Any, groups: tuple[str, ...]) -> None:
-    entries = [entry for entry in checkpoint.tensors if entry.group in groups]
+    entries = [
+        entry
+        for entry in checkpoint.tensors
+        if entry.group in groups and not variables.is_of_other_replica(entry.path)
+    ]  # of the replicas' values the first one's, as Keras saves
     difference = variables.mismatch(model, entries, groups)
     if difference is not None:
         raise CannotExport(

@@ -6,6 +6,8 @@ Each name was read in every version of the supported range (Keras 3.12 to 3.15, 
 
 from __future__ import annotations
 
+import inspect
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,8 +25,9 @@ from keras.src.trainers.data_adapters import array_data_adapter, data_adapter
 from keras.src.utils import rng_utils
 from tensorflow.python.client import device_lib
 from tensorflow.python.data.ops import iterator_ops
+from tensorflow.python.distribute import input_lib
 from tensorflow.python.eager import context as tf_context
-from tensorflow.python.ops import stateful_random_ops
+from tensorflow.python.ops import resource_variable_ops, stateful_random_ops
 
 from perdure.errors import Refused
 
@@ -32,8 +35,10 @@ KERAS_RANGE = ((3, 12), (3, 16))
 TENSORFLOW_RANGE = ((2, 19), (2, 22))
 
 DataAdapter = data_adapter.DataAdapter
-DatasetIterator = iterator_ops.OwnedIterator
+DatasetIterator = (iterator_ops.OwnedIterator, input_lib.DistributedIterator)
 """What iterating a dataset gives. `isinstance` of `tf.data.Iterator` looks through a protocol, 30 us."""
+STRATEGIES = (tf.distribute.MirroredStrategy, tf.distribute.OneDeviceStrategy)
+FIT_CODE = inspect.unwrap(tensorflow_trainer.TensorFlowTrainer.fit).__code__
 CURRENT_RATE = "_get_current_learning_rate"  # the method that Optimizer.learning_rate calls
 EPOCHS_PER_FIT = 2**32  # the two are one number in the key of an order
 
@@ -80,11 +85,36 @@ def latest_epoch_iterator() -> Any:
     return latest
 
 
-def strategy_of(epoch_iterator: Any) -> str | None:
-    """The name of the distribution strategy that data is distributed by, None without one."""
+def fits_under_way() -> int:
+    """How many calls of Keras' `fit` this thread is inside of."""
+    count, frame = 0, sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        count += frame.f_code is FIT_CODE
+    return count
+
+
+def is_distributed(epoch_iterator: Any) -> bool:
+    """Whether batches are distributed by a `tf.distribute` strategy.
+
+    Raises:
+        Refused: the strategy is one whose training is not resumed.
+    """
     strategy = epoch_iterator._distribute_strategy
-    is_default = strategy is tf.distribute.get_strategy() and not tf.distribute.has_strategy()
-    return None if strategy is None or is_default else type(strategy).__name__
+    if strategy is None or not hasattr(epoch_iterator._distributed_dataset, "_input_workers"):
+        return False
+    if not isinstance(strategy, STRATEGIES):
+        raise Refused(
+            f"distribution strategy: expected one of this process' devices (MirroredStrategy, "
+            f"OneDeviceStrategy), or none. Received: {type(strategy).__name__}, whose training Perdure "
+            f"cannot resume so far. Use one of those, or fit without Perdure."
+        )
+    return True
+
+
+def distributed(epoch_iterator: Any, dataset: Any) -> Any:
+    """`dataset` as Keras distributes that of `epoch_iterator`."""
+    return epoch_iterator._distribute_strategy.experimental_distribute_dataset(dataset)
 
 
 def replicas_of(variable: Any) -> tuple[Any, ...]:
@@ -107,6 +137,11 @@ def gpu_memory(device: str) -> tuple[int, int]:
 def _gpu_limits() -> dict[str, int]:
     devices = device_lib.list_local_devices()
     return {d.name.removeprefix("/device:"): int(d.memory_limit) for d in devices}
+
+
+def compilation_of(model: Any) -> Any:
+    """What the newest `compile` has left: another object each time."""
+    return getattr(model, "_compile_config", None)
 
 
 def layers_of(model: Any) -> list[Any]:
@@ -150,8 +185,9 @@ class KeyedArrayAdapter(array_data_adapter.ArrayDataAdapter):  # type: ignore[mi
         super().__init__(**arguments)
         self._seed = seed
         self._fit = 0
-        self._is_keyed = tf.Variable(False, trainable=False)
-        self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        # Of this class, so that a strategy in whose scope fit is called does not mirror them.
+        self._is_keyed = resource_variable_ops.ResourceVariable(False, trainable=False)
+        self._epoch = resource_variable_ops.ResourceVariable(0, dtype=tf.int64, trainable=False)
 
     def begin_fit(self, fit: int) -> None:
         """The fit is one of Perdure's; any other is shuffled as Keras does it."""
@@ -238,6 +274,9 @@ def set_eager_random_state(state: Any) -> None:
 
 
 _PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
+# A layer that augments in a map keeps the state of its seed generator in a variable.
+_WRITING_OPS = frozenset({"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"})
+_KEEPING_OPS = _PYTHON_OPS | _WRITING_OPS
 _RANDOM_OPS = frozenset(
     {"RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "RandomShuffle",
      "RandomGamma", "RandomPoissonV2", "Multinomial", "ParameterizedTruncatedNormal"}
@@ -261,7 +300,7 @@ def pipeline_traits(dataset: Any) -> Traits:
         if "Shuffle" in name and _is_unseeded_dataset(part):
             unseeded.add("shuffle without a seed")
         for node in _nodes(part):
-            keeps |= node.op in _PYTHON_OPS or node.op in _RANDOM_OPS
+            keeps |= node.op in _KEEPING_OPS or node.op in _RANDOM_OPS
             if node.op in _RANDOM_OPS and node.attr["seed"].i == 0 and node.attr["seed2"].i == 0:
                 unseeded.add(node.op)
             if node.op.startswith("Stateful"):
@@ -270,7 +309,7 @@ def pipeline_traits(dataset: Any) -> Traits:
 
 
 def _parts(dataset: Any) -> Iterator[Any]:
-    stack = [dataset]
+    stack = [getattr(dataset, "_original_dataset", dataset)]  # of one that a strategy distributes
     while stack:
         part = stack.pop()
         yield part

@@ -160,8 +160,20 @@ def child_processes():
 
 
 def distributed():
-    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+    with tf.distribute.experimental.CentralStorageStrategy(["CPU:0"], "CPU:0").scope():
         return compiled(keras.Sequential(net())), {}
+
+
+class CompilesAnew(keras.callbacks.Callback):
+    """Goes on with another optimizer inside a fit."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            compiled(self.model, optimizer="sgd").make_train_function()
+
+
+def compiled_anew():
+    return compiled(keras.Sequential(net())), {"callbacks": [CompilesAnew()]}
 
 
 if __name__ == "__main__":

@@ -8,12 +8,15 @@ import keras
 
 
 class Disturb(keras.callbacks.Callback):
-    """Counts the train batches that this process computes; `KILL_AFTER` and `KILL_SIGNAL` say when."""
+    """Counts the train batches that this process computes; `KILL_AFTER` and `KILL_SIGNAL` say when, or
+    variables with another prefix.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "KILL") -> None:
         super().__init__()
-        self._after = int(os.environ.get("KILL_AFTER", "0"))
-        self._signal = int(os.environ.get("KILL_SIGNAL", "0"))
+        self.seen = 0
+        self._after = int(os.environ.get(f"{prefix}_AFTER", "0"))
+        self._signal = int(os.environ.get(f"{prefix}_SIGNAL", "0"))
 
     def get_state(self) -> None:
         """Nothing of it belongs to the training."""
@@ -22,6 +25,6 @@ class Disturb(keras.callbacks.Callback):
         """Nothing was saved."""
 
     def on_train_batch_end(self, batch, logs=None):
-        self._after -= 1
-        if self._after == 0:
+        self.seen += 1
+        if self.seen == self._after:
             os.kill(os.getpid(), self._signal)

@@ -33,6 +33,7 @@ class Feed:
         self.is_python = type(adapter).__name__ not in (
             "ArrayDataAdapter", "TFDatasetAdapter", "KeyedArrayAdapter"
         ) and self._source is None  # fmt: skip
+        self._is_distributed = keras_internals.is_distributed(epoch_iterator)
         self._unseeded, keeps_state = _traits(adapter)
         self._pulls_all = self.is_python or keeps_state
         if self._keyed is not None:
@@ -61,7 +62,11 @@ class Feed:
 
     def what_cannot_be_exact(self) -> list[str]:
         """Sentences on what in this data cannot be had again."""
-        return [*say_unseeded(self._unseeded), *_say_racing(self._epoch_iterator.data_adapter)]
+        return [
+            *say_unseeded(self._unseeded),
+            *_say_racing(self._epoch_iterator.data_adapter),
+            *(_say_ahead() if self.is_python and self._is_distributed else ()),
+        ]
 
     def belongs_to(self, epoch_iterator: Any) -> bool:
         """Whether this feed was made for `epoch_iterator`."""
@@ -114,8 +119,14 @@ class Feed:
         if self._source is None:
             return self._iterator
         if self._source_iterator is None:
-            self._source_iterator = iter(self._source.dataset(self._epoch))
+            self._source_iterator = self._from_source(self._source, 0)
         return self._source_iterator
+
+    def _from_source(self, source: Source, batch: int) -> Iterator[Any]:
+        dataset = source.dataset(self._epoch, batch)
+        if self._is_distributed:
+            dataset = keras_internals.distributed(self._epoch_iterator, dataset)
+        return iter(dataset)
 
     def settle(self, on_pull: Callable[[], None] = lambda: None) -> None:
         """Pull what is owed, in the order in which the dead run's iterator drew it."""
@@ -140,7 +151,7 @@ class Feed:
     def first_of_epoch(self) -> str | None:
         """The fingerprint of the epoch's first batch, None if it was not pulled here."""
         if self._source is not None and self._first is None:
-            self._first = next(iter(self._source.dataset(self._epoch)), None)
+            self._first = next(self._from_source(self._source, 0), None)
         return None if self._first is None else fingerprint(self._first)
 
     def take(self, iterator: Any, batch: int, steps_per_execution: int) -> tuple[Any, int]:
@@ -156,6 +167,8 @@ class Feed:
         batches = pull(own, self.step_size(batch, steps_per_execution))
         if batch == 0:
             self._note_first(batches[0])
+        if self._is_distributed:
+            return iter(batches), len(batches)
         if len(batches) < steps_per_execution:
             return Relay(own.element_spec, ends=True).passing(batches), len(batches)
         self._relay = self._relay or Relay(own.element_spec, ends=False)
@@ -168,7 +181,7 @@ class Feed:
             self.settle()
             return iterator
         if self._source_iterator is None or self._owed:
-            self._source_iterator = iter(self._source.dataset(self._epoch, batch))
+            self._source_iterator = self._from_source(self._source, batch)
         return self._source_iterator
 
     def restart(self) -> None:
@@ -203,6 +216,15 @@ def _say_racing(adapter: Any) -> list[str]:
         f"{type(dataset).__name__} is read by {dataset.workers} workers at once: batches that draw from "
         f"the global streams of random or numpy.random differ from run to run, disturbed or not. Draw from "
         f"a generator seeded by the batch's index"
+    ]
+
+
+def _say_ahead() -> list[str]:
+    """What was read ahead when the process died differs from run to run."""
+    return [
+        "TensorFlow reads Python data ahead for the devices of a tf.distribute strategy: batches that draw "
+        "from a generator or from the global streams of random or numpy.random differ from run to run, "
+        "disturbed or not. Give fit a tf.data pipeline, arrays or perdure.data"
     ]
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from perdure import keras_internals
 from perdure.attempt import Attempt
 from perdure.contract.status import Activity, Kind
-from perdure.errors import Refused
 from perdure.fitting.feed import Feed
 from perdure.fitting.logs import Best, learning_rate, numbers, values
 from perdure.fitting.obeying import ModelControl, Obeying
@@ -31,22 +30,6 @@ Compute = Callable[[Any], Any]
 LOG_SECONDS = 1.0
 
 
-def _feed(fit: int) -> Feed:
-    """The training data's feed.
-
-    Raises:
-        Refused: the data is distributed, which is not supported.
-    """
-    iterator = keras_internals.latest_epoch_iterator()
-    strategy = keras_internals.strategy_of(iterator)
-    if strategy is not None:
-        raise Refused(
-            f"distribution strategy: expected none, the only way of training that Perdure resumes so "
-            f"far. Received: {strategy}. Build and fit the model outside of its scope."
-        )
-    return Feed(iterator, fit)
-
-
 class Fit:
     """The state of one fit: it walks, then it is live. The train loop calls its methods in order."""
 
@@ -58,12 +41,14 @@ class Fit:
         self._model = model
         self._at = Position(attempt.next_fit(), attempt.steps)
         self._state = FitState(model, callbacks, attempt.board)
-        self._feed = _feed(self._at.fit)
+        self._feed = Feed(keras_internals.latest_epoch_iterator(), self._at.fit)
         self._test_feed: Feed | None = None
         self._saves = Saves(attempt, self._capture, self._at)
         self._obeying = Obeying(attempt, ModelControl(model), callbacks, self._saves)
         self._best = Best(attempt.settings.keep, attempt.board)
         self._is_compiled = self._is_validating = self._stops_in_batch = False
+        self.step_is_due = False
+        """Whether the train function is called for this fit: not by one inside a hook, of the same model."""
         self._test_is_warm, self._test_batch = True, 0
         self._logs: Any = {}
         self._logged_at = 0.0
@@ -124,6 +109,9 @@ class Fit:
 
     def train(self, iterator: Any, compute: Compute) -> Any:
         """Stands in for the model's train function."""
+        if not self.step_is_due:
+            return compute(iterator)
+        self.step_is_due = False
         if self._at.batch == 0:
             self._begin_epoch_data()
         if self._walk is None:
@@ -194,7 +182,7 @@ class Fit:
             self._walk.restore_end()
             self._obeying.go_live(self._walk.saved)
         else:
-            self._best.refuse_if_missing(self._model.history.history)
+            self._best.refuse_if_missing(self._state.history.history)
             self._saves.final()
             self._obeying.answer()
         self._feed.close()

@@ -10,8 +10,10 @@ import keras
 from perdure import keras_internals
 from perdure.attempt import Attempt, Exits
 from perdure.contract.status import Activity
+from perdure.errors import Refused
 from perdure.fitting.fit import Fit
 from perdure.fitting.gates import Gate
+from perdure.fitting.inner import InnerFit, outer_saves
 
 Compute = Callable[[Any], Any]
 Run = Callable[[Any, Compute], Any]
@@ -45,7 +47,7 @@ class Hooks:
     def __init__(self, attempt: Attempt, callbacks: Sequence[Any]) -> None:
         self.attempt = attempt
         self.callbacks = callbacks
-        self.fit: Fit | None = None
+        self.fit: Fit | InnerFit | None = None
         self.gates: Sequence[Gate] = ()
 
     def close_gates(self) -> None:
@@ -71,6 +73,7 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self._hooks = hooks
         self._before: str = Activity.SCRIPT
+        self._compilation: Any = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         """A fit begins."""
@@ -78,9 +81,17 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
         if self._hooks.fit is not None:
             self._hooks.fit.leave_unended()
         with self._hooks.attempt.exits:
-            fit = Fit(self._hooks.attempt, self.model, self._hooks.callbacks, self.params)
-        self._hooks.fit = fit
+            self._hooks.fit = self._begun()
+
+    def _begun(self) -> Fit | InnerFit:
+        attempt = self._hooks.attempt
+        outer = outer_saves(attempt, own_fits=1)
+        if outer is not None:
+            return InnerFit(attempt, outer)
+        fit = Fit(attempt, self.model, self._hooks.callbacks, self.params)
+        self._compilation = keras_internals.compilation_of(self.model)
         self._stand_in(fit)
+        return fit
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """An epoch begins."""
@@ -91,8 +102,9 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
         fit = self._fit()
         with self._hooks.attempt.exits:
             fit.before_batch()
-        if not isinstance(self.model.train_function, StandIn):  # a callback has made it anew
-            self._stand_in(fit)
+        if not isinstance(self.model.train_function, StandIn) and isinstance(fit, Fit):
+            self._refuse_compiled_anew()
+            self._stand_in(fit)  # a callback has made it anew
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """An epoch is over."""
@@ -107,9 +119,10 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
             return
         with self._hooks.attempt.exits:
             fit.begin_test()
-        self.model.test_function = StandIn(
-            fit.test, self.model.test_function, self._hooks.attempt.exits
-        )
+        if isinstance(fit, Fit):
+            self.model.test_function = StandIn(
+                fit.test, self.model.test_function, self._hooks.attempt.exits
+            )
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
         """A test step begins."""
@@ -139,20 +152,36 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
         """A predict is over."""
         self._hooks.attempt.board.enter(Activity(self._before))
 
+    def _refuse_compiled_anew(self) -> None:
+        """What a callback compiles, a resumed process, in which that hook is passed over, does not have."""
+        if keras_internals.compilation_of(self.model) is self._compilation:
+            return
+        with self._hooks.attempt.exits:
+            raise Refused(
+                "compile: expected before fit, or between two. Received: a callback that compiles the model "
+                "inside of one, which a resumed process cannot do again. Compile between two calls of fit."
+            )
+
     def _stand_in(self, fit: Fit) -> None:
         self.model.train_function = StandIn(
             fit.train, self.model.train_function, self._hooks.attempt.exits
         )
 
-    def _fit(self) -> Fit:
+    def _fit(self) -> Fit | InnerFit:
         assert self._hooks.fit is not None, "on_train_begin comes first"
         return self._hooks.fit
 
     def _leave_if_told(self) -> None:
-        """Outside of a fit there is nothing to save."""
-        if self._hooks.attempt.signals.is_set:
-            self._hooks.attempt.signals.take()
-            raise self._hooks.attempt.signals.leaving(None)
+        """Outside of a fit there is nothing to save; inside of one only what that holds can be."""
+        signals = self._hooks.attempt.signals
+        if not signals.is_set:
+            return
+        outer = outer_saves(self._hooks.attempt, own_fits=0)
+        if outer is None:
+            signals.take()
+            raise signals.leaving(None)
+        if outer.is_holding:
+            outer.leave()
 
 
 class Last(keras.callbacks.Callback):  # type: ignore[misc]
@@ -162,6 +191,11 @@ class Last(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self._hooks = hooks
 
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """The next call of the train function is this fit's own, not one of a fit inside a hook."""
+        assert self._hooks.fit is not None, "on_train_begin comes first"
+        self._hooks.fit.step_is_due = True
+
     def on_train_end(self, logs: Any = None) -> None:
         """A fit is over."""
         fit = self._hooks.fit
@@ -169,5 +203,6 @@ class Last(keras.callbacks.Callback):  # type: ignore[misc]
         with self._hooks.attempt.exits:
             fit.end()
         self._hooks.fit = None
-        self.model.train_function = _unwrapped(self.model.train_function)
-        self.model.test_function = _unwrapped(self.model.test_function)
+        if isinstance(fit, Fit):  # the model of an inner one may be the outer one's
+            self.model.train_function = _unwrapped(self.model.train_function)
+            self.model.test_function = _unwrapped(self.model.test_function)

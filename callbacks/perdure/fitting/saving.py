@@ -102,6 +102,11 @@ class Saves:
         if self._held is None:
             self._held = self._take()
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether the epoch's last state can be saved whatever training does meanwhile."""
+        return self._held is not None
+
     def release(self) -> None:
         """The next epoch begins: its first step supersedes the state that is held."""
         self._held = None

@@ -23,6 +23,7 @@ from perdure.state import streams, variables
 from perdure.state.architecture import Architecture
 from perdure.state.codec import STATE_GROUP, Array, decode, encode
 from perdure.state.files import ManagedFiles
+from perdure.state.held_models import HeldModels
 from perdure.state.reader import VariableReader, same
 
 
@@ -33,7 +34,10 @@ class FitState:
         self._model = model
         self._callbacks = callbacks
         self._board = board
-        self._reader = VariableReader()
+        self.history = model.history
+        """This fit's own: of a fit inside a hook, of the same model, Keras puts another into its place."""
+        self._held = HeldModels(callbacks, model, board)
+        self._reader = VariableReader(self._held.listed_with)
         self._files = ManagedFiles(callbacks)
         self._architecture = Architecture(model)
 
@@ -57,8 +61,9 @@ class FitState:
         arrays: list[Array] = []
         state = {
             "callbacks": [self._capture_callback(callback, arrays) for callback in self._callbacks],
-            "history": encode(self._model.history.history, arrays),
-            "history_epochs": encode(self._model.history.epoch, arrays),
+            "history": encode(self.history.history, arrays),
+            "history_epochs": encode(self.history.epoch, arrays),
+            "inner_history": encode(self._inner_history(), arrays),
             "host": encode(streams.capture_host(), arrays),
             "eager": encode(streams.capture_eager(), arrays),
             "files": encode(self._files.capture(), arrays),
@@ -71,13 +76,30 @@ class FitState:
             kind, cursor, step, deque([*tensors, *held]), state, blocked_seconds=blocked
         )
 
-    def _capture_callback(self, callback: Any, arrays: list[Array]) -> dict[str, Any]:
-        name = callback_state.name_of(callback)
-        state = callback_state.capture(callback, arrays, partial(self._say_skipped, name))
-        return {"name": name, **state}
+    def _inner_history(self) -> dict[str, Any] | None:
+        """What the newest fit inside this one, of the same model, has left in the place of its History."""
+        other = self._model.history
+        if other is self.history:
+            return None
+        return {"history": other.history, "epoch": other.epoch, "params": other.params}
 
-    def _say_skipped(self, name: str, attribute: str, what: str) -> None:
-        if not name.startswith("keras."):
+    def _last_history(self, saved: dict[str, Any] | None) -> Any:
+        if saved is None:
+            return self.history
+        inner = keras.callbacks.History()
+        inner.set_model(self._model)
+        inner.set_params(saved["params"])
+        inner.history, inner.epoch = saved["history"], saved["epoch"]
+        return inner
+
+    def _capture_callback(self, callback: Any, arrays: list[Array]) -> dict[str, Any]:
+        state = callback_state.capture(callback, arrays, partial(self._say_skipped, callback))
+        return {"name": callback_state.name_of(callback), **state}
+
+    def _say_skipped(self, callback: Any, attribute: str, what: str) -> None:
+        name = callback_state.name_of(callback)
+        is_held = isinstance(getattr(callback, attribute, None), keras.Model)
+        if not (name.startswith("keras.") or is_held):
             self._board.notice(
                 Kind.CALLBACK_NOT_CAPTURED,
                 f"attribute {attribute} of callback {name} is {what}, which is not saved; give the "
@@ -103,8 +125,10 @@ class FitState:
         variables.assign(self._model, entries, point.arrays)
         state, arrays = point.checkpoint.state, state_arrays(point)
         self._restore_callbacks(state["callbacks"], arrays)
-        self._model.history.history = decode(state["history"], arrays)
-        self._model.history.epoch = decode(state["history_epochs"], arrays)
+        self._held.restore(entries, point.arrays)
+        self.history.history = decode(state["history"], arrays)
+        self.history.epoch = decode(state["history_epochs"], arrays)
+        self._model.history = self._last_history(decode(state.get("inner_history"), arrays))
         self._files.restore(decode(state["files"], arrays))
         if with_host_streams:
             streams.restore_host(decode(state["host"], arrays))

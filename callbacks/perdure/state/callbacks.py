@@ -26,7 +26,7 @@ def capture(
     callback: Any, tensors: list[Array], on_skip: Callable[[str, str], None]
 ) -> dict[str, Any]:
     """The JSON form of `callback`'s state; `on_skip(attribute, what)` names what has no such form."""
-    if _has_protocol(callback):
+    if has_protocol(callback):
         return {"state": encode(callback.get_state(), tensors)}
     attributes = {}
     for name, value in vars(callback).items():
@@ -88,7 +88,8 @@ def _like(present: Any, value: Any) -> Any:
     return make(*value) if hasattr(present, "_fields") else make(value)
 
 
-def _has_protocol(callback: Any) -> bool:
+def has_protocol(callback: Any) -> bool:
+    """Whether `callback` gives and takes its state itself."""
     return callable(getattr(callback, "get_state", None)) and callable(
         getattr(callback, "set_state", None)
     )

@@ -19,6 +19,7 @@ from perdure.lineage.table import TensorEntry
 
 MOST_ITEMS = 1000  # of a container that optimizers and variables are looked for in
 MODEL_GROUPS = ("model", "optimizer", "metrics")
+ON_REPLICA = " on replica "
 
 
 class Named(NamedTuple):
@@ -68,10 +69,15 @@ def variables_of(model: Any) -> list[Named]:
 def values_in(variables: Iterable[Listed]) -> list[Named]:
     """The TensorFlow variables behind `variables`, each replica's of those that a strategy distributes."""
     return [
-        Named(group, path if replica == 0 else f"{path} on replica {replica}", component)
+        Named(group, path if replica == 0 else f"{path}{ON_REPLICA}{replica}", component)
         for group, path, variable in variables
         for replica, component in enumerate(keras_internals.replicas_of(handle(variable)))
     ]
+
+
+def is_of_other_replica(path: str) -> bool:
+    """Whether a row of the table is of another replica than the first."""
+    return path.rpartition(ON_REPLICA)[2].isdigit() and ON_REPLICA in path
 
 
 def optimizers_of(model: Any) -> list[Any]:
@@ -85,7 +91,7 @@ def _held_by_layers(model: Any) -> tuple[list[Any], list[Any]]:
     optimizers = {id(compiled): compiled} if compiled is not None else {}
     plain: dict[int, Any] = {}
     for layer in keras_internals.layers_of(model):
-        for value in _attributes(layer):
+        for value in attributes_of(layer):
             kind: Any = type(value)
             if _is_a(keras.optimizers.Optimizer, kind):
                 optimizers.setdefault(id(value), value)
@@ -103,7 +109,7 @@ def _is_a(base: Any, kind: Any) -> bool:
     return bool(issubclass(kind, base))
 
 
-def _attributes(layer: Any) -> Iterator[Any]:
+def attributes_of(layer: Any) -> Iterator[Any]:
     """The values of an object's public attributes in name order, through lists, tuples and dicts."""
     attributes = vars(layer)
     for name in sorted(name for name in attributes if name[0] != "_"):
@@ -177,5 +183,7 @@ def assign(
 def assign_streams(entries: Sequence[TensorEntry], arrays: Sequence[np.ndarray[Any, Any]]) -> None:
     """Put the global generators back that the checkpoint has, made where there are none yet."""
     saved = {e.path: a for e, a in zip(entries, arrays, strict=True) if e.group == "streams"}
-    for name, variable in keras_internals.make_global_generators(saved).items():
-        variable.assign(saved[name])
+    names = [name for name in saved if not is_of_other_replica(name)]
+    made = keras_internals.make_global_generators(names)
+    for entry in values_in(("streams", name, variable) for name, variable in made.items()):
+        entry.variable.assign(saved[entry.path])

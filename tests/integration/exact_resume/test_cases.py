@@ -40,7 +40,14 @@ def test_case(nursery: Nursery, tmp_path: Path, case: str) -> None:
 
 
 @pytest.mark.slow
-def test_distributed_data_is_refused(nursery: Nursery, tmp_path: Path) -> None:
-    ended = Job(nursery, tmp_path, "cases.py", ["distributed"]).attempt()
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("distributed", "Received: CentralStorageStrategy"),
+        ("compiled_anew", "Compile between two calls of fit"),
+    ],
+)
+def test_refused(nursery: Nursery, tmp_path: Path, case: str, said: str) -> None:
+    ended = Job(nursery, tmp_path, "cases.py", [case]).attempt()
     assert ended.code == ExitCode.REFUSED, ended.output
-    assert "MirroredStrategy" in ended.ending.message
+    assert said in ended.ending.message

@@ -9,9 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 from small_lineage import perdure
 
+from perdure import keras_internals
 from perdure.lineage.records import RecordKind
 
 X = np.random.default_rng(1).normal(size=(8, 4)).astype("float32")
@@ -126,6 +128,17 @@ def refused(store: Any, *options: str, to: str = "model.keras") -> str:
     assert not Path(to).exists()
     assert not [*Path().glob(".*")]
     return str(result.stderr)
+
+
+def test_of_mirrored_variables_the_first_replica_is_exported(store, save, monkeypatch):
+    model = small()
+    with monkeypatch.context() as patch:
+        patch.setattr(keras_internals, "replicas_of", lambda v: (v, tf.Variable(tf.zeros_like(v))))
+        lineage = save(model)
+    (_, _, checkpoint), *_ = lineage.saved()
+    assert any(entry.path.endswith("kernel on replica 1") for entry in checkpoint.tensors)
+    exported(store)
+    check_same(values(keras.models.load_model("model.keras")), values(model))
 
 
 def test_a_model_is_loaded_as_it_was_trained(store, save):
