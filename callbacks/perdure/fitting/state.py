@@ -63,6 +63,7 @@ class FitState:
             "callbacks": [self._capture_callback(callback, arrays) for callback in self._callbacks],
             "history": encode(self.history.history, arrays),
             "history_epochs": encode(self.history.epoch, arrays),
+            "history_order": list(self.history.history),
             "inner_history": encode(self._inner_history(), arrays),
             "host": encode(streams.capture_host(), arrays),
             "eager": encode(streams.capture_eager(), arrays),
@@ -81,7 +82,8 @@ class FitState:
         other = self._model.history
         if other is self.history:
             return None
-        return {"history": other.history, "epoch": other.epoch, "params": other.params}
+        items = list(other.history.items())
+        return {"history": items, "epoch": other.epoch, "params": other.params}
 
     def _last_history(self, saved: dict[str, Any] | None) -> Any:
         if saved is None:
@@ -89,7 +91,7 @@ class FitState:
         inner = keras.callbacks.History()
         inner.set_model(self._model)
         inner.set_params(saved["params"])
-        inner.history, inner.epoch = saved["history"], saved["epoch"]
+        inner.history, inner.epoch = dict(saved["history"]), saved["epoch"]
         return inner
 
     def _capture_callback(self, callback: Any, arrays: list[Array]) -> dict[str, Any]:
@@ -126,7 +128,8 @@ class FitState:
         state, arrays = point.checkpoint.state, state_arrays(point)
         self._restore_callbacks(state["callbacks"], arrays)
         self._held.restore(entries, point.arrays)
-        self.history.history = decode(state["history"], arrays)
+        history = decode(state["history"], arrays)
+        self.history.history = {name: history[name] for name in state.get("history_order", history)}
         self.history.epoch = decode(state["history_epochs"], arrays)
         self._model.history = self._last_history(decode(state.get("inner_history"), arrays))
         self._files.restore(decode(state["files"], arrays))
