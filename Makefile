@@ -16,7 +16,8 @@ RUN := $(UV) run --frozen --no-sync
 
 WORKERS    ?= 2
 KILLS      ?= 2
-WITH_KERAS := $(foreach part,cases fits notice ways,tests/integration/exact_resume/test_$(part).py)
+OF_KERAS   := $(foreach part,keras_callbacks inexact,tests/unit/library_fitting/test_$(part).py)
+WITH_KERAS := $(OF_KERAS) $(foreach part,cases fits notice ways,tests/integration/exact_resume/test_$(part).py)
 OLDEST     := .venv-oldest
 OLDEST_RUN := PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH" $(OLDEST)/bin/python
 JOB        ?= deploy/examples/digits/job.yaml

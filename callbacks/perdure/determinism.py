@@ -20,6 +20,8 @@ from perdure.contract.environment import InvalidSetting
 from perdure.lineage.digest import digest
 
 SEED_LIMIT = 2**31
+HASH_SEED = "PYTHONHASHSEED"  # decides the order of sets of strings
+UNSET = "unset"
 SHOWN = 12  # characters of a digest: enough to tell programs apart, few enough to read
 
 
@@ -103,7 +105,7 @@ def environment_fingerprint() -> dict[str, str]:
         "gpu": ", ".join(_gpu_name(gpu) for gpu in gpus) or "none",
         "intra-op threads": _threads(tf.config.threading.get_intra_op_parallelism_threads()),
         "inter-op threads": _threads(tf.config.threading.get_inter_op_parallelism_threads()),
-        **{name: os.environ.get(name, "unset") for name in FLAGS},
+        **{name: os.environ.get(name, UNSET) for name in (*FLAGS, HASH_SEED)},
     }
 
 
@@ -139,5 +141,5 @@ def program_fingerprint(environ: Mapping[str, str]) -> dict[str, str]:
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """What changed between two fingerprints, each as `name: before -> now`."""
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    return [f"{name}: {before.get(name, 'unset')} -> {now.get(name, 'unset')}" for name in names]
+    pairs = {n: (before.get(n, UNSET), now.get(n, UNSET)) for n in {**before, **now}}
+    return [f"{name}: {was} -> {is_}" for name, (was, is_) in pairs.items() if was != is_]

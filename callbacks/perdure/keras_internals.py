@@ -1,4 +1,4 @@
-"""The only module that touches private names of Keras and TensorFlow.
+"""With pipeline_internals the only module that touches private names of Keras and TensorFlow.
 
 Each name was read in every version of the supported range (Keras 3.12 to 3.15, TensorFlow 2.19 to
 2.21); outside of that range `check_versions` refuses before anything here is used.
@@ -11,7 +11,6 @@ import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -271,59 +270,3 @@ def set_eager_random_state(state: Any) -> None:
     generator = getattr(tf_context.context(), "_rng", None)
     if state is not None and generator is not None:
         generator.setstate(state)
-
-
-_PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
-# A layer that augments in a map keeps the state of its seed generator in a variable.
-_WRITING_OPS = frozenset({"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"})
-_KEEPING_OPS = _PYTHON_OPS | _WRITING_OPS
-_RANDOM_OPS = frozenset(
-    {"RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "RandomShuffle",
-     "RandomGamma", "RandomPoissonV2", "Multinomial", "ParameterizedTruncatedNormal"}
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Traits:
-    """What in a tf.data pipeline matters for walking it again."""
-
-    keeps_state_across_epochs: bool
-    unseeded: tuple[str, ...]
-
-
-def pipeline_traits(dataset: Any) -> Traits:
-    """Look through `dataset` and all it is made of, functions included."""
-    keeps, unseeded = False, set()
-    for part in _parts(dataset):
-        name = type(part).__name__
-        keeps |= "Cache" in name
-        if "Shuffle" in name and _is_unseeded_dataset(part):
-            unseeded.add("shuffle without a seed")
-        for node in _nodes(part):
-            keeps |= node.op in _KEEPING_OPS or node.op in _RANDOM_OPS
-            if node.op in _RANDOM_OPS and node.attr["seed"].i == 0 and node.attr["seed2"].i == 0:
-                unseeded.add(node.op)
-            if node.op.startswith("Stateful"):
-                unseeded.add(node.op)
-    return Traits(keeps, tuple(sorted(unseeded)))
-
-
-def _parts(dataset: Any) -> Iterator[Any]:
-    stack = [getattr(dataset, "_original_dataset", dataset)]  # of one that a strategy distributes
-    while stack:
-        part = stack.pop()
-        yield part
-        stack.extend(part._inputs() if hasattr(part, "_inputs") else ())
-
-
-def _nodes(part: Any) -> Iterator[Any]:
-    for function in part._functions() if hasattr(part, "_functions") else ():
-        graph = function.function.graph.as_graph_def()
-        yield from graph.node
-        for inner in graph.library.function:
-            yield from inner.node_def
-
-
-def _is_unseeded_dataset(part: Any) -> bool:
-    seeds = [getattr(part, name, None) for name in ("_seed", "_seed2")]
-    return all(seed is not None and int(seed) == 0 for seed in seeds)

@@ -77,6 +77,17 @@ def tf_data_of_unknown_length():
     return {"x": data.filter(lambda x, _: x[0] > -1.5).batch(BATCH)}
 
 
+def tf_data_with_state():
+    """Augmentation that draws from states of its own, which go on over epochs."""
+    noise, generator = layers.GaussianNoise(0.1, seed=3), tf.random.Generator.from_seed(7)
+
+    def augmented(x, y):
+        return noise(x, training=True) * generator.uniform((), 0.9, 1.1), y
+
+    data = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(64, seed=3).batch(BATCH)
+    return {"x": data.map(augmented)}
+
+
 def index_first():
     return {"x": perdure.data.arrays((X, Y), batch_size=BATCH)}
 

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 GUIDE = (ROOT / "docs/user-guide.md").read_text()
 CHECKPOINTS = (ROOT / "docs/checkpoints.md").read_text()
+EXACTNESS = (ROOT / "docs/exactness.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 DOCUMENTS = [
     path
@@ -86,7 +87,15 @@ def test_notices_in_the_documents_exist():
     others = {"PyDataset", "SystemExit", "Recreate"}
     said = {str(word) for words in (Kind, Reason, Activity, Leaving, Type) for word in words}
     known = said | others | reasons_of_the_operator()
-    assert set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)*)`", README + GUIDE)) <= known
+    words = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)*)`", README + GUIDE + EXACTNESS))
+    assert words <= known
+
+
+def test_every_notice_of_what_cannot_be_exact_is_in_its_document():
+    about = {
+        kind for kind in Kind if kind.endswith(("NotExact", "Uncertain", "Changed", "NotCaptured"))
+    }
+    assert about <= set(re.findall(r"`(\w+)`", EXACTNESS))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)

@@ -38,6 +38,8 @@ class Kind(StrEnum):
     ENVIRONMENT_CHANGED = "EnvironmentChanged"
     DATA_CHANGED = "DataChanged"
     DATA_NOT_EXACT = "DataNotExact"
+    DATA_UNCERTAIN = "DataUncertain"
+    KERNELS_NOT_EXACT = "KernelsNotExact"
     CHECKPOINT_DAMAGED = "CheckpointDamaged"
     CALLBACK_NOT_CAPTURED = "CallbackNotCaptured"
     CONDITIONAL_WRITES_IGNORED = "ConditionalWritesIgnored"

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from perdure import keras_internals
+from perdure.board import Board
 from perdure.data import Source
+from perdure.fitting.inexact import say_inexact, traits_of
+from perdure.fitting.inputs import inputs_of
 from perdure.keras_internals import KeyedArrayAdapter
 from perdure.lineage.digest import digest_of
 
@@ -34,8 +38,8 @@ class Feed:
             "ArrayDataAdapter", "TFDatasetAdapter", "KeyedArrayAdapter"
         ) and self._source is None  # fmt: skip
         self._is_distributed = keras_internals.is_distributed(epoch_iterator)
-        self._unseeded, keeps_state = _traits(adapter)
-        self._pulls_all = self.is_python or keeps_state
+        self._traits = traits_of(adapter)
+        self._pulls_all = self.is_python or self._traits.keeps_state_across_epochs
         if self._keyed is not None:
             self._keyed.begin_fit(fit)
         self._iterator: Any = None
@@ -60,13 +64,15 @@ class Feed:
         """Let go of iterators that run Python code, which TensorFlow would complain of at the exit."""
         self._relay = self._iterator = self._source_iterator = None
 
-    def what_cannot_be_exact(self) -> list[str]:
-        """Sentences on what in this data cannot be had again."""
-        return [
-            *say_unseeded(self._unseeded),
-            *_say_racing(self._epoch_iterator.data_adapter),
-            *(_say_ahead() if self.is_python and self._is_distributed else ()),
-        ]
+    def say_inexact(self, board: Board) -> None:
+        """Say what in this data cannot be had again."""
+        ahead = self.is_python and self._is_distributed
+        say_inexact(board, self._traits, self._epoch_iterator.data_adapter, reads_ahead=ahead)
+
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """What the data is made from, as far as it can be seen."""
+        return inputs_of(self._traits)
 
     def belongs_to(self, epoch_iterator: Any) -> bool:
         """Whether this feed was made for `epoch_iterator`."""
@@ -148,6 +154,10 @@ class Feed:
         if self._first is None:
             self._first = batch
 
+    def probe(self) -> dict[str, Any]:
+        """What tells this epoch's data from other data: what it is made from, and its first batch."""
+        return {"epoch": self._epoch, "digest": self.first_of_epoch(), "inputs": self.inputs}
+
     def first_of_epoch(self) -> str | None:
         """The fingerprint of the epoch's first batch, None if it was not pulled here."""
         if self._source is not None and self._first is None:
@@ -187,45 +197,6 @@ class Feed:
     def restart(self) -> None:
         """Forget the walk's own iterator of a source: the next step seeks."""
         self._source_iterator = None
-
-
-def _traits(adapter: Any) -> tuple[tuple[str, ...], bool]:
-    """What cannot be had again in the pipeline, and whether it keeps state across epochs."""
-    if type(adapter).__name__ != "TFDatasetAdapter":
-        return (), False
-    traits = keras_internals.pipeline_traits(adapter.get_tf_dataset())
-    return traits.unseeded, traits.keeps_state_across_epochs
-
-
-def say_unseeded(ops: tuple[str, ...]) -> list[str]:
-    """A sentence on random ops without a seed, if there are any."""
-    if not ops:
-        return []
-    return [
-        f"the tf.data pipeline has random ops without a seed ({', '.join(ops)}), whose values cannot be "
-        f"had again: a resumed run trains on other batches. Give them seeds, or use perdure.data"
-    ]
-
-
-def _say_racing(adapter: Any) -> list[str]:
-    """Workers that draw from global streams race, also in an undisturbed run."""
-    dataset = getattr(adapter, "py_dataset", None)
-    if dataset is None or getattr(adapter, "enqueuer", None) is None:
-        return []
-    return [
-        f"{type(dataset).__name__} is read by {dataset.workers} workers at once: batches that draw from "
-        f"the global streams of random or numpy.random differ from run to run, disturbed or not. Draw from "
-        f"a generator seeded by the batch's index"
-    ]
-
-
-def _say_ahead() -> list[str]:
-    """What was read ahead when the process died differs from run to run."""
-    return [
-        "TensorFlow reads Python data ahead for the devices of a tf.distribute strategy: batches that draw "
-        "from a generator or from the global streams of random or numpy.random differ from run to run, "
-        "disturbed or not. Give fit a tf.data pipeline, arrays or perdure.data"
-    ]
 
 
 def pull(iterator: Any, count: int) -> list[Any]:

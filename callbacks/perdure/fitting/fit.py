@@ -71,8 +71,7 @@ class Fit:
         )
 
     def _begin(self, params: dict[str, Any]) -> None:
-        for sentence in self._feed.what_cannot_be_exact():
-            self._board.notice(Kind.DATA_NOT_EXACT, sentence)
+        self._feed.say_inexact(self._board)
         self._params = params
         self._board.follow(self._at)
         self._attempt.signals.unsaved = self._saves
@@ -129,6 +128,7 @@ class Fit:
         iterator = keras_internals.evaluation_iterator(self._model)
         if self._test_feed is None or not self._test_feed.belongs_to(iterator):
             self._test_feed = Feed(iterator, self._at.fit)
+            self._test_feed.say_inexact(self._board)
             self._test_is_warm = self.gates_are_open
         self._test_feed.begin_epoch(0)
         self._test_batch = 0
@@ -247,7 +247,7 @@ class Fit:
             return self._feed.live(iterator, batch), self._feed.step_size(batch, steps)
         batches, count = self._feed.take(iterator, batch, steps)
         if batch == 0:
-            self._probe = {"epoch": self._at.epoch, "digest": self._feed.first_of_epoch()}
+            self._probe = self._feed.probe()
         return batches, count
 
     def _close_epoch(self) -> None:

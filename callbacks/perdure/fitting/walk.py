@@ -10,6 +10,7 @@ from perdure.board import Board
 from perdure.contract.status import Activity, Kind
 from perdure.errors import Refused
 from perdure.fitting.feed import Feed
+from perdure.fitting.inputs import changes
 from perdure.fitting.position import Position
 from perdure.fitting.state import FitState, fit_state
 from perdure.lineage.lineage import Point
@@ -48,6 +49,12 @@ class Walk:
         if self._feed.is_python:
             streams.restore_host(self.saved["host_at_fit"])
         self._state.keep_files()
+        self._compare_inputs()
+
+    def _compare_inputs(self) -> None:
+        before = self.saved["probe"].get("inputs")
+        for sentence in changes(before, self._feed.inputs) if before else ():
+            self._attempt.board.notice(Kind.DATA_CHANGED, sentence)
 
     @property
     def is_to_end(self) -> bool:

@@ -50,6 +50,13 @@ def trainer_environment(job: TrainingJob, attempt: Attempt) -> dict[str, str]:
     return environment
 
 
+def defaults(job: TrainingJob) -> dict[str, str]:
+    """Variables that are the user's to set otherwise: output as it is written, and one order of sets of
+    strings in all attempts, which Python draws anew in every process.
+    """
+    return {"PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": str(seed(job.metadata))}
+
+
 def lineage(job: TrainingJob) -> names.Job:
     """Which lineage `job` continues."""
     return names.Job(job.metadata.namespace, job.metadata.name, job.spec.run)

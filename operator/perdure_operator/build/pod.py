@@ -7,7 +7,7 @@ from typing import Any
 
 from perdure.contract import environment as names
 from perdure.contract import labels, requests
-from perdure_operator.build.environment import Attempt, trainer_environment
+from perdure_operator.build.environment import Attempt, defaults, trainer_environment
 from perdure_operator.build.names import child_labels
 from perdure_operator.model.job import TrainingJob
 
@@ -122,7 +122,7 @@ def _environment(job: TrainingJob, around: Surroundings) -> list[dict[str, Any]]
     own[names.REQUEST_FILE] = f"{CONTROL}/request"
     given = _dumped(job, "env")
     taken = {variable["name"] for variable in given}
-    ours_first = {"HOME": HOME, "PYTHONUNBUFFERED": "1"}
+    ours_first = {"HOME": HOME} | defaults(job)
     before = [_variable(*item) for item in ours_first.items() if item[0] not in taken]
     return before + given + [_variable(*item) for item in own.items()]
 

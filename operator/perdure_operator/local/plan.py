@@ -14,7 +14,8 @@ from pathlib import Path
 
 from perdure.contract import environment as names
 from perdure_operator.build import Attempt, expand, trainer_environment
-from perdure_operator.build.environment import lineage
+from perdure_operator.build.environment import defaults, lineage
+from perdure_operator.local.callbacks import callback_problems, module_folders
 from perdure_operator.model import ManifestError, TrainingJob
 from perdure_operator.model.job import Callback
 from perdure_operator.model.retries import DivergenceAction
@@ -115,7 +116,7 @@ class Plan:
             if not name.startswith("PERDURE_") or name in names.SETTABLE
         }
         path = os.pathsep.join(filter(None, [str(Path(sys.executable).parent), passed.get("PATH")]))
-        return {"PYTHONUNBUFFERED": "1"} | passed | {"PATH": path}
+        return defaults(self.job) | passed | {"PATH": path}
 
     def _own_variables(self) -> dict[str, str]:
         own: dict[str, str] = {}
@@ -156,7 +157,8 @@ def _problems(plan: Plan) -> list[str]:
             "spec.retries.divergence.action: expected Stop. Received: Rollback, which is not "
             "supported by perdure run yet."
         )
-    return problems + _missing(plan)
+    folders = module_folders(plan.directory, plan.command())
+    return problems + callback_problems(spec.callbacks, folders) + _missing(plan)
 
 
 def _missing(plan: Plan) -> list[str]:

@@ -104,9 +104,10 @@ def _digits(value: Any) -> Any:
 
 
 T = TypeVar("T")
-Items = Annotated[list[T], Field(max_length=64)]
+MOST_ITEMS = 64
+Items = Annotated[list[T], Field(max_length=MOST_ITEMS)]
 """A list with the bound that Perdure sets for lists."""
-Entries = Annotated[dict[str, T], Field(max_length=64)]
+Entries = Annotated[dict[str, T], Field(max_length=MOST_ITEMS)]
 """A mapping with the bound that Perdure sets for mappings."""
 
 Text = Annotated[

@@ -38,6 +38,16 @@ def read(text: str) -> tuple[Any, list[str]]:
     Raises:
         DocumentError: the text is not YAML, not one document, or of types that JSON does not have.
     """
+    try:
+        return _read(text)
+    except RecursionError:
+        raise DocumentError(
+            "expected lists and mappings within each other as a person writes them. "
+            "Received: more levels than can be read."
+        ) from None
+
+
+def _read(text: str) -> tuple[Any, list[str]]:
     node = _one_node(text)
     problems = list(_problems(node, "", set(), set()))
     try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from perdure.contract.labels import API_VERSION, KIND
+from perdure_operator.model import free
 from perdure_operator.model.base import (
     Count,
     Entries,
@@ -96,8 +97,8 @@ class Callback(Strict):
 
     name: Annotated[str, Field(max_length=256), _CLASS]
     """The name of a class of keras.callbacks, or module:Class for one's own."""
-    args: Entries[Any] = {}
-    """The arguments of the class, by name."""
+    args: Annotated[Entries[Any], AfterValidator(free.bounded)] = {}
+    """The arguments of the class, by name; functions as module:function."""
 
 
 class Spec(PodFields):
@@ -115,7 +116,7 @@ class Spec(PodFields):
     """How many pods train together."""
     checkpoint: Checkpoint = Checkpoint()
     """The checkpoints of the job."""
-    callbacks: Items[Callback] = []
+    callbacks: Annotated[Items[Callback], AfterValidator(free.bounded_together)] = []
     """Keras callbacks that are added to those of the script."""
     retries: Retries = Retries()
     """How often the job is started again, by what ended the attempt before."""

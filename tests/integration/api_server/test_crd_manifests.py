@@ -29,6 +29,15 @@ NOT_SENT = {
     "wrong-kind": "another kind is another kind's business",
 }
 GOOD_ON_A_CLUSTER = {
+    "callback-argument-missing": "the image's own Keras says it",
+    "callback-argument-of-another-choice": "the image's own Keras says it",
+    "callback-argument-of-another-type": "the image's own Keras says it",
+    "callback-argument-unknown": "the image's own Keras says it",
+    "callback-arguments-too-deep": "no rule can look into a free object: the operator says it",
+    "callback-function-without-module": "the image's own Keras says it",
+    "callback-hook-unknown": "the image's own Keras says it",
+    "callback-of-no-use": "the image's own Keras says it",
+    "callback-unknown": "the image's own Keras says it",
     "command-not-found": "the image has the command",
     "env-from": "a cluster has Secrets and ConfigMaps",
     "env-value-from": "a cluster has Secrets and ConfigMaps",
@@ -48,6 +57,7 @@ TYPES = {
 }
 """A value of a wrong type reaches no rule: the API server has its own sentence for it."""
 KEYWORDS = {
+    "callback-arguments-too-many": "spec.callbacks[0].args: Too many: 65: must have at most 64",
     "env-too-many": "spec.env: Too many: 65: must have at most 64 items",
     "interval-mode-unknown": 'supported values: "Auto", "Steps", "Seconds", "Epochs"',
     "name-missing": "metadata.name: Required value: name or generateName is required",

@@ -28,11 +28,11 @@ BAD = {
     ),
     "callback": (
         {"PERDURE_CALLBACKS": '[{"name": "EarlyStoping"}]'},
-        ["'EarlyStoping'", "Did you mean EarlyStopping?"],
+        ["spec.callbacks[0].name", "'EarlyStoping'", "Did you mean 'EarlyStopping'?"],
     ),
     "callback argument": (
         {"PERDURE_CALLBACKS": '[{"name": "EarlyStopping", "args": {"patienc": 3}}]'},
-        ["EarlyStopping", "patienc"],
+        ["spec.callbacks[0].args.patienc", "EarlyStopping", "Did you mean 'patience'?"],
     ),
 }
 

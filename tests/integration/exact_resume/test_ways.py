@@ -21,6 +21,7 @@ WAYS = [
     "tf_data_endless",
     "tf_data_cached",
     "tf_data_of_unknown_length",
+    "tf_data_with_state",
     "index_first",
     "factory",
     "generator",
