@@ -138,6 +138,7 @@ def test_what_the_program_is_told():
     assert told["PERDURE_GRACE"] == "45"
     assert told["PERDURE_REQUEST_FILE"] == "/etc/perdure/request"
     assert (told["HOME"], told["PYTHONUNBUFFERED"]) == ("/home/trainer", "1")
+    assert told["PYTHONHASHSEED"] == told["PERDURE_SEED"]
 
 
 def test_the_users_variables():

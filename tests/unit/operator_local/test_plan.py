@@ -76,6 +76,27 @@ def test_variables_of_the_shell_and_of_the_manifest(make):
     assert "PERDURE_CONTINUE" not in given
 
 
+def test_sets_have_one_order_in_all_attempts(make):
+    """Python draws the order of a set of strings anew in every process, unless it is told a seed."""
+    plan = make()
+    told = plan.environment(1, 9001, Path("/tmp/message"))["PYTHONHASHSEED"]
+    assert told == environment(plan)["PYTHONHASHSEED"] == environment(plan)["PERDURE_SEED"]
+    env = [{"name": "PYTHONHASHSEED", "value": "7"}]
+    assert environment(make(env=env))["PYTHONHASHSEED"] == "7"
+    assert environment(make({"PATH": os.defpath, "PYTHONHASHSEED": "5"}))["PYTHONHASHSEED"] == "5"
+
+
+def test_callbacks_are_checked_before_anything_starts(make, tmp_path):
+    (tmp_path / "job/src/train.py").write_text("def halve(epoch): ...")
+    scheduler = {"name": "LearningRateScheduler", "args": {"schedule": "train:halv"}}
+    with pytest.raises(ManifestError) as caught:
+        make(workingDir="src", callbacks=[scheduler])
+    assert caught.value.problems == [
+        "spec.callbacks[0].args.schedule: expected a name that train.py defines. "
+        "Received: 'train:halv'. Did you mean 'halve'?"
+    ]
+
+
 def test_command_is_expanded(make):
     env = [{"name": "LEVEL", "value": "1"}]
     plan = make(env=env, args=["--level=$(LEVEL)", "$$(LEVEL)", "$(OTHER)"])
