@@ -33,6 +33,7 @@ from perdure.fitting.state import FitState
 from perdure.lineage.chunk_writer import ChunkWriter
 from perdure.lineage.records import Cursor, RecordKind
 from perdure.lineage.writer import Snapshot
+from perdure.state.files.managed import ManagedFiles
 from perdure.store import open_store
 
 ORDINARY_STEPS = 6
@@ -53,7 +54,7 @@ def perdure(model: keras.Model, store: str, *, is_held: bool = False) -> Way:
     """The whole of what a fit does between two steps; a thread drains the snapshot, as in a fit, or not
     before the next step is over: then that pays for TensorFlow's copies alone.
     """
-    state = FitState(model, [], Board("benchmark", 0))
+    state = FitState(model, [], Board("benchmark", 0), ManagedFiles([]))
     state.prepare()
     draining: list[threading.Thread] = []
     may_drain = threading.Event()

@@ -7,6 +7,7 @@ Each name was read in every version of the supported range (Keras 3.12 to 3.15, 
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -159,6 +160,29 @@ def deserialized(config: dict[str, Any], custom_objects: dict[str, Any]) -> Any:
     """The model that `serialized` described, without its values; no code in it is run."""
     with serialization_lib.ObjectSharingScope():
         return serialization_lib.deserialize_keras_object(config, custom_objects, safe_mode=True)
+
+
+def flush_summaries(tensorboard: Any) -> None:
+    """What the callback has logged so far is in its event files afterwards."""
+    for writer in tensorboard._writers.values():
+        writer.flush()
+
+
+def go_on_with_summaries(tensorboard: Any) -> None:
+    """The callback has its counters back; what it keeps beside them is made to fit.
+
+    Those are its folders, the step of summaries without one of their own, and a trace that a dead process
+    had begun.
+    """
+    tensorboard._log_write_dir = tensorboard.log_dir
+    tensorboard._train_dir = os.path.join(tensorboard.log_dir, "train")
+    tensorboard._val_dir = os.path.join(tensorboard.log_dir, "validation")
+    if tensorboard._prev_summary_state:
+        tensorboard._pop_writer()
+        tensorboard._push_writer(tensorboard._train_writer, tensorboard._global_train_batch)
+    if tensorboard._is_tracing:
+        tensorboard._profiler_started = False
+        tensorboard._start_trace()
 
 
 def evaluation_iterator(model: Any) -> Any:

@@ -184,9 +184,11 @@ class Saver:
                 saved, error = self._writer.write(snapshot), None
             except Exception as failure:  # told to the training thread, which decides
                 saved, error = None, failure
+            on_commit = snapshot.on_commit
             del snapshot
             self._finish(saved, error)
             if saved is not None:
+                on_commit()
                 self._sweep()
 
     def _sweep(self) -> None:

@@ -12,6 +12,7 @@ from perdure.data import Source
 from perdure.fitting.from_manifest import callbacks_from
 from perdure.fitting.gates import Gate, QuietProgbar, gated
 from perdure.fitting.hooks import First, Hooks, Last
+from perdure.fitting.needless import without_needless
 
 
 def callbacks(*own: Any) -> list[Any]:
@@ -32,6 +33,7 @@ def callbacks(*own: Any) -> list[Any]:
     with attempt.exits:
         keras_internals.check_versions()
         users = [*_flat(own), *callbacks_from(attempt.settings.callbacks)]
+        users = without_needless(users, attempt.board)
     begun()
     keras_internals.watch_epoch_iterators(lambda arguments: _prepared(attempt, arguments))
     hooks = Hooks(attempt, users)

@@ -42,6 +42,8 @@ class Kind(StrEnum):
     KERNELS_NOT_EXACT = "KernelsNotExact"
     CHECKPOINT_DAMAGED = "CheckpointDamaged"
     CALLBACK_NOT_CAPTURED = "CallbackNotCaptured"
+    CALLBACK_FILES_BEHIND = "CallbackFilesBehind"
+    CALLBACK_REPLACED = "CallbackReplaced"
     CONDITIONAL_WRITES_IGNORED = "ConditionalWritesIgnored"
     OLD_VERSIONS_KEPT = "OldVersionsKept"
     STORE_UNAVAILABLE = "StoreUnavailable"

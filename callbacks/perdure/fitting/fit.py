@@ -18,7 +18,7 @@ from perdure.fitting.logs import Best, learning_rate, numbers, values
 from perdure.fitting.obeying import ModelControl, Obeying
 from perdure.fitting.position import Position
 from perdure.fitting.saving import Saves
-from perdure.fitting.state import FitState
+from perdure.fitting.state import state_of
 from perdure.fitting.walk import Walk
 from perdure.lineage.lineage import Point
 from perdure.lineage.records import RecordKind
@@ -40,7 +40,7 @@ class Fit:
         self._board = attempt.board
         self._model = model
         self._at = Position(attempt.next_fit(), attempt.steps)
-        self._state = FitState(model, callbacks, attempt.board)
+        self._state = state_of(attempt, model, callbacks)
         self._feed = Feed(keras_internals.latest_epoch_iterator(), self._at.fit)
         self._test_feed: Feed | None = None
         self._saves = Saves(attempt, self._capture, self._at)
@@ -76,6 +76,7 @@ class Fit:
         self._board.follow(self._at)
         self._attempt.signals.unsaved = self._saves
         if self._walk is None:
+            self._state.files.begin(f"{self._attempt.lineage.identity} {self._at.fit}")
             self._saves.go_live(self._at.progress())
             self._obeying.go_live({})
             self._board.enter(Activity.TRAINING)
@@ -184,6 +185,7 @@ class Fit:
         else:
             self._best.refuse_if_missing(self._state.history.history)
             self._saves.final()
+            self._state.files.end(self._attempt.settings.store_deadline_seconds)
             self._obeying.answer()
         self._feed.close()
         self._attempt.steps = self._at.step
@@ -193,6 +195,7 @@ class Fit:
     def leave_unended(self) -> None:
         """An error ended this fit, the script caught it, and another fit begins."""
         self._attempt.signals.unsaved = NothingUnsaved()
+        self._state.files.let_go()
         self._board.notice(
             Kind.FIT_NOT_ENDED,
             f"fit number {self._at.fit} was ended by an error that the script caught. A resumed process "

@@ -44,16 +44,45 @@ class Gate(keras.callbacks.Callback):  # type: ignore[misc]
         super().set_model(model)
         self.callback.set_model(model)
 
+    def hand_model(self) -> None:
+        """The callback has the model already."""
+
     def set_params(self, params: Any) -> None:
         """Pass the parameters on."""
         super().set_params(params)
         self.callback.set_params(params)
 
 
+class LateGate(Gate):
+    """Passes the model on with the first hook: for a callback that writes files once it has the model.
+
+    By then it is known whether the fit is resumed, and what the callback has written in it.
+    """
+
+    _is_handed = False
+
+    def set_model(self, model: Any) -> None:
+        """Keep the model."""
+        keras.callbacks.Callback.set_model(self, model)
+        self._is_handed = False
+
+    def hand_model(self) -> None:
+        """Pass the model on, once."""
+        if not self._is_handed:
+            self._is_handed = True
+            self.callback.set_model(self.model)
+
+    def leave_open(self, name: str) -> Any:
+        """From now on the hook is the callback's own, which has the model."""
+        self.hand_model()
+        return super().leave_open(name)
+
+
 def gated(callback: Any, hooks: OpenGates) -> Any:
     """A gate with just the hooks that `callback` has, since Keras looks at which ones there are."""
     forwards = {name: _forward(name) for name in HOOKS if not _is_default(getattr(callback, name))}
-    gate = type(f"Gated{type(callback).__name__}", (Gate,), forwards)()
+    kind = LateGate if isinstance(callback, keras.callbacks.TensorBoard) else Gate
+    gate = type(f"Gated{type(callback).__name__}", (kind,), forwards)()
     gate.callback = callback
     gate.hooks = hooks
     if hasattr(callback, "async_safe"):
@@ -68,6 +97,7 @@ def _forward(name: str) -> Callable[..., None]:
 
     def begin(self: Gate, *args: Any, **kwargs: Any) -> None:
         if self.hooks.train_begins():
+            self.hand_model()
             self.callback.on_train_begin(*args, **kwargs)
 
     return begin if name == "on_train_begin" else hook

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 
+from perdure.attempt import Attempt
 from perdure.board import Board
 from perdure.contract.status import Kind
 from perdure.errors import Refused
+from perdure.fitting.publishing import publish
 from perdure.lineage.chunk_writer import Tensor
 from perdure.lineage.lineage import Point
 from perdure.lineage.records import Cursor, RecordKind
+from perdure.lineage.table import TensorEntry
 from perdure.lineage.writer import Snapshot
 from perdure.state import callbacks as callback_state
 from perdure.state import streams, variables
 from perdure.state.architecture import Architecture
 from perdure.state.codec import STATE_GROUP, Array, decode, encode
-from perdure.state.files import ManagedFiles
+from perdure.state.files.contents import FILE_GROUP
+from perdure.state.files.kinds import places_of
+from perdure.state.files.managed import ManagedFiles
 from perdure.state.held_models import HeldModels
 from perdure.state.reader import VariableReader, same
 
@@ -30,7 +35,9 @@ from perdure.state.reader import VariableReader, same
 class FitState:
     """Takes and restores the state of one fit of `model` with the user's `callbacks`."""
 
-    def __init__(self, model: Any, callbacks: Sequence[Any], board: Board) -> None:
+    def __init__(
+        self, model: Any, callbacks: Sequence[Any], board: Board, files: ManagedFiles
+    ) -> None:
         self._model = model
         self._callbacks = callbacks
         self._board = board
@@ -38,7 +45,7 @@ class FitState:
         """This fit's own: of a fit inside a hook, of the same model, Keras puts another into its place."""
         self._held = HeldModels(callbacks, model, board)
         self._reader = VariableReader(self._held.listed_with)
-        self._files = ManagedFiles(callbacks)
+        self.files = files
         self._architecture = Architecture(model)
 
     def prepare(self) -> None:
@@ -59,6 +66,7 @@ class FitState:
         if self._reader.went_through_host:
             say_copied(self._board, time.perf_counter() - began)
         arrays: list[Array] = []
+        files = self.files.capture()
         state = {
             "callbacks": [self._capture_callback(callback, arrays) for callback in self._callbacks],
             "history": encode(self.history.history, arrays),
@@ -67,14 +75,20 @@ class FitState:
             "inner_history": encode(self._inner_history(), arrays),
             "host": encode(streams.capture_host(), arrays),
             "eager": encode(streams.capture_eager(), arrays),
-            "files": encode(self._files.capture(), arrays),
+            "files": encode([captured.entry for captured in files], arrays),
             "fit": encode(extra, arrays),
             "architecture": encode(self._architecture.capture(), arrays),
         }
         held = state_tensors(arrays)
         blocked = time.perf_counter() - began
         return Snapshot(
-            kind, cursor, step, deque([*tensors, *held]), state, blocked_seconds=blocked
+            kind,
+            cursor,
+            step,
+            deque([*tensors, *held, *(t for captured in files for t in captured.tensors)]),
+            state,
+            blocked_seconds=blocked,
+            on_commit=partial(publish, files if self.files.is_remote else (), self._board),
         )
 
     def _inner_history(self) -> dict[str, Any] | None:
@@ -108,11 +122,9 @@ class FitState:
                 f"callback get_state() and set_state(state) if it changes during training",
             )
 
-    def keep_files(self) -> None:
-        """A CSVLogger of a resumed fit must not begin its file anew."""
-        for callback in self._callbacks:
-            if isinstance(callback, keras.callbacks.CSVLogger):
-                callback.append = True
+    def resume_files(self, point: Point) -> None:
+        """The callbacks are about to begin, and go on with the files that they have at `point`."""
+        self.files.resume(decode(point.checkpoint.state["files"], ()))
 
     def restore(self, point: Point, *, with_host_streams: bool) -> None:
         """Put everything back.
@@ -132,7 +144,8 @@ class FitState:
         self.history.history = {name: history[name] for name in state.get("history_order", history)}
         self.history.epoch = decode(state["history_epochs"], arrays)
         self._model.history = self._last_history(decode(state.get("inner_history"), arrays))
-        self._files.restore(decode(state["files"], arrays))
+        contents = {e.path: a for e, a in _pairs(point) if e.group == FILE_GROUP}
+        self.files.restore(decode(state["files"], ()), contents)
         if with_host_streams:
             streams.restore_host(decode(state["host"], arrays))
             streams.restore_eager(decode(state["eager"], arrays))
@@ -177,6 +190,14 @@ def state_tensors(arrays: Sequence[Array]) -> list[Tensor]:
     return [Tensor(STATE_GROUP, str(i), partial(same, array)) for i, array in enumerate(arrays)]
 
 
+def state_of(attempt: Attempt, model: Any, callbacks: Sequence[Any]) -> FitState:
+    """The state of a fit that the attempt saves."""
+    say = partial(attempt.board.notice, Kind.CALLBACK_NOT_CAPTURED)
+    stored = partial(attempt.writer.stored, FILE_GROUP)
+    files = ManagedFiles(places_of(callbacks, say), stored)
+    return FitState(model, callbacks, attempt.board, files)
+
+
 def fit_state(point: Point) -> dict[str, Any]:
     """What `capture` was given as `extra`.
 
@@ -200,5 +221,8 @@ def other_way(point: Point, here: str, there: str) -> Refused:
 
 def state_arrays(point: Point) -> list[np.ndarray[Any, Any]]:
     """The arrays that the JSON part of a checkpoint refers to by number."""
-    pairs = zip(point.checkpoint.tensors, point.arrays, strict=True)
-    return [array for entry, array in pairs if entry.group == STATE_GROUP]
+    return [array for entry, array in _pairs(point) if entry.group == STATE_GROUP]
+
+
+def _pairs(point: Point) -> Iterator[tuple[TensorEntry, Array]]:
+    return zip(point.checkpoint.tensors, point.arrays, strict=True)

@@ -48,7 +48,7 @@ class Walk:
         self._attempt.board.enter(Activity.REPLAYING)
         if self._feed.is_python:
             streams.restore_host(self.saved["host_at_fit"])
-        self._state.keep_files()
+        self._state.resume_files(self._point)
         self._compare_inputs()
 
     def _compare_inputs(self) -> None:
@@ -106,6 +106,7 @@ class Walk:
         if not self.is_to_end:
             raise data_ended(self._point, f"after {self._at.step} steps")
         self._put_back(with_host_streams=True)
+        self._state.files.end(self._attempt.settings.store_deadline_seconds)
         self._at.step = self._point.checkpoint.step
 
     def _put_back(self, *, with_host_streams: bool) -> None:

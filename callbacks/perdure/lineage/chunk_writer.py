@@ -40,11 +40,16 @@ HASHED_AT_ONCE_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor to be saved. `read()` gives its value as a NumPy array, in a background thread."""
+    """A tensor to be saved. `read()` gives its value as a NumPy array, in a background thread.
+
+    With `is_sealed` group and path stand for this very value, however many checkpoints have it: it shares
+    no chunk with others, and where the parent has it, it is not even read.
+    """
 
     group: str
     path: str
     read: Callable[[], np.ndarray[Any, Any]]
+    is_sealed: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,6 +182,8 @@ class ChunkWriter:
         self._store = store
         self._prefix = prefix
         self._writer = writer
+        parent = tuple(parent)
+        self._sealed = {(entry.group, entry.path): entry for entry in parent}
         self._present = Present(parent)
         self._compresses = compresses
         self._deleted = deleted
@@ -201,14 +208,17 @@ class ChunkWriter:
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        entries = tuple(row.entry() for row in rows)
+        entries = tuple(row.entry() if isinstance(row, _Row) else row for row in rows)
         return Written(entries, self._traffic.sent, self._traffic.seconds)
 
-    def _begin(self, tensor: Tensor, pool: ThreadPoolExecutor) -> _Row:
-        """Hand the bytes of `tensor` to the threads that hash and send them."""
+    def _begin(self, tensor: Tensor, pool: ThreadPoolExecutor) -> _Row | TensorEntry:
+        """Hand the bytes of `tensor` to the threads that hash and send them, unless they are there."""
+        sealed = self._sealed.get((tensor.group, tensor.path)) if tensor.is_sealed else None
+        if sealed is not None:
+            return sealed
         array = np.asarray(tensor.read())
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-        is_small = len(data) < PACK_BELOW_BYTES
+        is_small = len(data) < PACK_BELOW_BYTES and not tensor.is_sealed
         spans = [range(len(data))] if len(data) > 0 and is_small else cut(len(data))
         parts = [_Part(data[s.start : s.stop], max(1, array.itemsize), is_small) for s in spans]
         for part in parts:

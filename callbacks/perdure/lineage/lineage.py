@@ -113,6 +113,12 @@ class Lineage:
         return {"began": before["began"], "starts": before["starts"] + 1}
 
     @property
+    def identity(self) -> str:
+        """What tells this lineage from any other, one at the same place after it was deleted included."""
+        assert self.start is not None, "a lineage has a start once it is claimed"
+        return f"{self.log.prefix} {self.start['began']}"
+
+    @property
     def starts(self) -> int:
         """How many processes have begun on this lineage."""
         return int(self.start["starts"]) if self.start else 0

@@ -36,6 +36,8 @@ class Snapshot:
     state: dict[str, Any]
     value: float | None = None
     blocked_seconds: float = 0.0
+    on_commit: Callable[[], None] = lambda: None
+    """Called in the saver's thread once the snapshot is committed: it takes no time, and does not fail."""
 
     def drain(self) -> Iterator[Tensor]:
         """The tensors in order; each is let go as soon as the next is asked for."""
@@ -105,6 +107,11 @@ class CheckpointWriter:
     def resume_from(self, number: int, checkpoint: Checkpoint) -> None:
         """The checkpoint that this process goes on from: what it has is not sent again."""
         self._parent = (number, checkpoint)
+
+    def stored(self, group: str) -> set[str]:
+        """The paths of the tensors of `group` that the newest checkpoint has."""
+        tensors = self._parent[1].tensors if self._parent else ()
+        return {entry.path for entry in tensors if entry.group == group}
 
     def write(self, snapshot: Snapshot) -> Saved:
         """Commit `snapshot`.

@@ -17,6 +17,7 @@ from perdure.contract.environment import Keep
 from perdure.fitting.state import FitState
 from perdure.lineage.lineage import Lineage
 from perdure.lineage.records import Cursor, RecordKind
+from perdure.state.files.managed import ManagedFiles
 from perdure.store.local import LocalStore
 
 Save = Callable[..., Lineage]
@@ -48,7 +49,7 @@ def save(store: LocalStore) -> Save:
             variable.assign(rng.uniform(0.1, 1.0, variable.shape))
         model.history = keras.callbacks.History()
         model.history.history, model.history.epoch = {"loss": [0.5]}, [0]
-        snapshot = FitState(model, callbacks, Board("test", 1)).capture(
+        snapshot = FitState(model, callbacks, Board("test", 1), ManagedFiles([])).capture(
             kind, Cursor(0, 0, 2), 2, {}
         )
         snapshot.value = value

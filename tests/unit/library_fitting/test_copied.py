@@ -10,6 +10,7 @@ from perdure.board import Board
 from perdure.contract.status import Kind
 from perdure.fitting.state import FitState
 from perdure.lineage.records import Cursor, RecordKind
+from perdure.state.files.managed import ManagedFiles
 from perdure.state.headroom import Headroom
 
 
@@ -21,7 +22,7 @@ def test_that_saves_go_through_the_host_is_said_once(monkeypatch):
     model.history = keras.callbacks.History()
     model.history.history, model.history.epoch = {}, []
     board = Board("test", 1)
-    state = FitState(model, [], board)
+    state = FitState(model, [], board, ManagedFiles([]))
     clock = iter([0.0, 1.0, 2.0, 3.0, 5.0, 9.0])
     stopwatch = SimpleNamespace(perf_counter=lambda: next(clock))
     monkeypatch.setattr("perdure.fitting.state.time", stopwatch)
