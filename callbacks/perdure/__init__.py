@@ -13,10 +13,15 @@ from perdure.contract import environment
 
 if TYPE_CHECKING:
     from perdure import data as data
+    from perdure.looping.loop import loop as loop
     from perdure.training import callbacks as callbacks
 
-_LAZY = {"callbacks": ("perdure.training", "callbacks"), "data": ("perdure.data", None)}
-__all__ = ["callbacks", "data"]
+_LAZY = {
+    "callbacks": ("perdure.training", "callbacks"),
+    "data": ("perdure.data", None),
+    "loop": ("perdure.looping.loop", "loop"),
+}
+__all__ = ["callbacks", "data", "loop"]
 
 
 def __getattr__(name: str) -> Any:

@@ -94,7 +94,7 @@ class Attempt:
         self.saver: Saver | None = None
         self.schedule = Schedule(settings.every, Progress(time.monotonic()))
         self.versions = {"keras": "", "tensorflow": ""}
-        self.has_begun = False
+        self.has_begun = self.is_in_loop = False
         self.already_finished = False
         self._start: dict[str, Any] = {}
         self.steps = 0

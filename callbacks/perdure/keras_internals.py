@@ -144,6 +144,11 @@ def compilation_of(model: Any) -> Any:
     return getattr(model, "_compile_config", None)
 
 
+def trained_by(optimizer: Any) -> list[Any]:
+    """The variables that an optimizer was built for, in the order of its slots."""
+    return list(optimizer._trainable_variables)
+
+
 def layers_of(model: Any) -> list[Any]:
     """The model and all its layers, each once, in the order in which Keras has them."""
     return list(model._flatten_layers())

@@ -1,0 +1,1 @@
+"""Inside a hand-written loop: what it was given, its batches, its state, the way back, the saves."""
