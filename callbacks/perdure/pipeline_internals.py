@@ -90,7 +90,7 @@ def _parts(dataset: Any) -> Iterator[Any]:
 
 def _look_at_part(part: Any, traits: Traits) -> None:
     name = type(part).__name__
-    traits.keeps_state_across_epochs |= "Cache" in name
+    traits.keeps_state_across_epochs |= "Cache" in name or _begins_shuffles_late(part)
     traits.ignores_errors |= "IgnoreErrors" in name
     traits.is_served |= "DataService" in name
     traits.is_unordered |= getattr(part, "_deterministic", "") == "false"
@@ -101,6 +101,19 @@ def _look_at_part(part: Any, traits: Traits) -> None:
         _look_at_seeds(name.lstrip("_"), given, traits)
     for tensor in getattr(part, "_tensors", ()):
         traits.files += _file_names(tensor)
+
+
+def _begins_shuffles_late(part: Any) -> bool:
+    """Whether iterators of a shuffle are made as `part` is read: each is one more in the shuffle's count."""
+    if any(name in type(part).__name__ for name in ("Repeat", "Concatenate")):
+        return any(_reshuffles(upstream) for upstream in _parts(part))
+    captured = (t for wrapper in part._functions() for t in wrapper.function.captured_inputs)
+    return any(tensor.dtype == tf.variant for tensor in captured)
+
+
+def _reshuffles(part: Any) -> bool:
+    is_shuffle = "Shuffle" in type(part).__name__
+    return is_shuffle and getattr(part, "_reshuffle_each_iteration", True) is not False
 
 
 def _look_at_seeds(name: str, seeds: list[int], traits: Traits) -> None:

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "deploy/examples").glob("*/job.yaml"))
 DISTURBANCES = {
     "digits": ["--kill-after", "100 steps", "--preempt-after", "150 steps"],
+    "digits-gan": ["--kill-after", "100 steps", "--preempt-after", "150 steps"],
     "sunspots": ["--preempt-after", "30 steps", "--kill-after", "60 steps"],
 }
 BEGIN, END = "<!-- transcript:begin -->\n", "<!-- transcript:end -->\n"

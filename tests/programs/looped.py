@@ -211,51 +211,40 @@ def py_dataset():
                 disturb()
             disturb("validation")
         disturb("the end")
-    print("end", average.values)
+    print("end", [float(value) for value in average.values])
 
 
 def left_early():
-    """A cache, whose first epoch is left before its end, and epochs that a shuffle is repeated in."""
+    """Epochs of different lengths, each left by `break`."""
     model, optimizer = net(), keras.optimizers.Adam(0.01)
     train_step = stepper(model, optimizer)
-    train = shuffled().batch(BATCH).cache().shuffle(5, seed=1).repeat(2)
+    train = shuffled().batch(BATCH)
     with perdure.loop(model=model, optimizer=optimizer) as loop:
         for epoch in loop.epochs(EPOCHS):
             for x, y in loop.batches(train):
                 loop.step(loss=train_step(x, y))
                 disturb()
-                if loop.batch == 5 + epoch:
+                if loop.batch == 3 + epoch:
                     break
             disturb("validation")
         disturb("the end")
     print("end", loop.history)
 
 
-def repeated():
-    """A shuffle that is begun twice in each epoch."""
-    model, optimizer = net(), keras.optimizers.Adam(0.01)
-    train_step = stepper(model, optimizer)
-    train = shuffled().repeat(2).batch(32)
-    with perdure.loop(model=model, optimizer=optimizer) as loop:
-        for _ in loop.epochs(EPOCHS):
-            for x, y in loop.batches(train):
-                loop.step(loss=train_step(x, y))
-                disturb()
-            disturb("validation")
-        disturb("the end")
-    print("end", loop.history)
-
-
 def several():
-    """A fit, and two loops over the same model with the same step; data made anew in each epoch."""
+    """A fit, and two loops over the same model with the same step: one over data whose shuffle is begun twice
+    in each epoch, one over data that is made anew in each.
+    """
     model, optimizer = net(), keras.optimizers.SGD(0.05, momentum=0.9)
     train_step = stepper(model, optimizer)
     model.compile("adam", "mse")
     fitted = model.fit(X, Y, batch_size=BATCH, epochs=1, verbose=0, callbacks=perdure.callbacks())
-    for part in range(2):
+    repeated = shuffled().repeat(2).batch(32)
+    for part in ("repeated", "anew"):
         with perdure.loop(model=model, optimizer=optimizer) as loop:
-            for epoch in loop.epochs(2):
-                for x, y in loop.batches(shuffled_for(part, epoch)):
+            for epoch in loop.epochs(3):
+                data = repeated if part == "repeated" else shuffled_for(epoch)
+                for x, y in loop.batches(data):
                     loop.step(loss=train_step(x, y))
                     disturb()
                 disturb("validation")
@@ -263,9 +252,8 @@ def several():
     print("end", fitted.history["loss"], loop.history, float(tf.reduce_sum(model(X))))
 
 
-def shuffled_for(part, epoch):
-    data = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(64, seed=10 * part + epoch)
-    return data.batch(BATCH)
+def shuffled_for(epoch):
+    return tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(64, seed=epoch).batch(BATCH)
 
 
 if __name__ == "__main__":

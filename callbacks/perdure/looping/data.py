@@ -32,6 +32,8 @@ class Way:
     """Whether it may draw from the global streams of random and numpy.random."""
     keeps_state = True
     """Whether an epoch depends on more of those before than how often they were begun."""
+    reads_ahead = False
+    """Whether it may have changed beyond the last batch that was drawn."""
 
     def __init__(self, data: Any) -> None:
         self.data = data
@@ -74,7 +76,7 @@ class DatasetWay(Way):
     def __init__(self, data: Any) -> None:
         super().__init__(data)
         self._traits = keras_internals.pipeline_traits(data)
-        self.keeps_state = self._traits.keeps_state_across_epochs
+        self.keeps_state = self.reads_ahead = self._traits.keeps_state_across_epochs
 
     @property
     def length(self) -> int | None:
@@ -135,7 +137,7 @@ class Batches:
         self._is_one: bool | None = None
         """Whether all epochs so far had the same data, None before there were two."""
         self._before: list[weakref.ref[Any]] = []
-        """What earlier epochs had, as far as it still exists; a list of batches is not noted."""
+        """What earlier epochs had, as far as it still exists; builtin lists and iterators are not noted."""
         self._way: Way | None = None
         self._iterator: Iterator[Any] = iter(())
         self.count, self._has_ended = 0, False
@@ -146,6 +148,12 @@ class Batches:
     def length(self) -> int | None:
         """Batches of this epoch, where that is known."""
         return None if self._way is None else self._way.length
+
+    def was_left(self) -> bool:
+        """Whether the epoch was left at a place that the next epoch depends on, and that differs from run to
+        run.
+        """
+        return self._way is not None and self._way.reads_ahead and not self._has_ended
 
     def to_state(self) -> dict[str, Any]:
         """Where the data stands, beside the number of this epoch's batches."""
@@ -185,7 +193,7 @@ class Batches:
         return is_same
 
     def _enter(self, way: Way, iterator: Iterator[Any], count: int) -> None:
-        if way is not self._way and not isinstance(way.data, list):
+        if way is not self._way and type(way.data).__weakrefoffset__:
             living = [reference for reference in self._before if reference() is not None]
             self._before = [*living, weakref.ref(way.data)]
         self._way, self._iterator = way, iterator

@@ -46,6 +46,8 @@ class Run:
         self._probe: dict[str, Any] = {}
         self._logged_at = 0.0
         self._is_prepared = self._is_stepped = self._is_held = False
+        self._is_left = False
+        """Whether the script has left the epoch before its end."""
         self._steps: int | None = None
         self._epochs_left = 0
         self._point = attempt.point_for(self.at.fit)
@@ -105,7 +107,7 @@ class Run:
         """Epoch `epoch` of `count` begins."""
         self.at.begin_epoch(epoch)
         self._epochs_left = count - epoch
-        self._is_held = False
+        self._is_held = self._is_left = False
 
     def batches(self, data: Any, steps: int | None) -> Generator[Any, None, None]:
         """The epoch's batches that are not trained on yet."""
@@ -123,7 +125,8 @@ class Run:
             while (batch := self._next()) is not END:
                 self._is_stepped = False
                 yield batch
-        except GeneratorExit:  # the script leaves the epoch before its end
+        except GeneratorExit:
+            self._is_left = self._is_stepped
             self._close_epoch()
             raise
 
@@ -225,7 +228,7 @@ class Run:
         if saved["probe"].get("digest") != digest:
             say_changed(self._board, self.at.epoch)
         self._probe, self.logs = saved["probe"], saved["logs"]
-        self._control.is_finishing = saved["is_finishing"]
+        self._control.is_finishing, self._is_left = saved["is_finishing"], saved["is_left"]
         self._best.restore(saved["best"])
         self.at.batch, self.at.step = point.checkpoint.cursor.batch, point.checkpoint.step
         self._point, self._is_stepped = None, True
@@ -246,7 +249,7 @@ class Run:
             ValueError: the epoch has no batch at all.
         """
         self._between_steps()
-        is_last = self._control.is_finishing or self.at.batch == self._steps
+        is_last = self._is_left or self._control.is_finishing or self.at.batch == self._steps
         batch = END if is_last else self._batches.next()
         if batch is not END and self.at.batch == 0:
             self._probe = {"epoch": self.at.epoch, "digest": fingerprint(batch)}
@@ -288,8 +291,18 @@ class Run:
         """The epoch's steps are over: their state is held while what follows changes it."""
         if self._is_stepped and not self._is_held:
             self._is_held = True
+            self._say_read_ahead()
             self._saves.hold()
             self._board.enter(Activity.VALIDATING)
+
+    def _say_read_ahead(self) -> None:
+        if self._batches.was_left() and not self._control.is_finishing:
+            self._board.notice(
+                Kind.DATA_NOT_EXACT,
+                "an epoch was left before the end of a tf.data pipeline that keeps a cache, or begins a "
+                "shuffle while it is read: how far TensorFlow has read ahead by then differs from run to "
+                "run, and the next epoch depends on it. Read it to its end, or use perdure.data",
+            )
 
     def _obey(self) -> None:
         if self._attempt.control.is_due:
@@ -303,6 +316,7 @@ class Run:
         loop = {
             "logs": values(self.logs),
             "is_finishing": self._control.is_finishing,
+            "is_left": self._is_left,
             "probe": self._probe,
             "best": self._best.to_state(),
             "requests": self._attempt.control.state(),

@@ -117,8 +117,9 @@ class LoopState:
             Refused: the loop was given other things than in the checkpoint.
         """
         document = document_of(point)
-        _check_names([name for name, _ in document["counts"]], [*self._trackables.by_name()], point)
-        _check_names([*document["objects"]], [*self._trackables.objects], point)
+        saved = [name for name, _ in document["counts"]]
+        _check_names(saved, [*self._trackables.by_name()], point)
+        _check_names(sorted(document["objects"]), sorted(self._trackables.objects), point)
         missing = self._missing(point)
         if all(groups == {"optimizer"} for groups in missing.values()):
             if len(document["trained"]) == len(self._trackables.optimizers):

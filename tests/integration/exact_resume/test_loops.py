@@ -10,7 +10,7 @@ import pytest
 from trainers import Job, Nursery, first_difference
 
 SEED = 20261122
-CASES = ["patience", "lazy", "endless", "py_dataset", "left_early", "repeated", "several"]
+CASES = ["patience", "lazy", "endless", "py_dataset", "left_early", "several"]
 
 
 def _end(job: Job) -> str:

@@ -123,3 +123,23 @@ def test_each_of_several_optimizers_behind_one():
     scaled = model_with(make(0.25))
     scale(scaled, 0.5)
     assert_same(train(scaled), train(model_with(make(0.125))))
+
+
+def test_a_step_that_somebody_else_traced_reads_the_factor_from_a_variable():
+    """Before it is changed the step is the same bits, and a fit with the same optimizer has it too."""
+    model, other = (model_with(optimizers.SGD(0.25), eager=False) for _ in range(2))
+    given = [optimizers.LossScaleOptimizer(model.optimizer)]
+    learning_rate.make_variable(given)
+    learning_rate.make_variable(given)
+    assert not learning_rate.are_used(given)
+    assert_same(train(model), train(other))
+    assert learning_rate.are_used(given)
+    function = model.train_function
+    for factor in (0.5, 0.25, 1.0):
+        learning_rate.set_variable(given, factor)
+        other.optimizer.learning_rate = 0.25 * factor
+        assert_same(train(model), train(other))
+    assert not scale(model, 0.5), "no trace is needed"
+    other.optimizer.learning_rate = 0.25 * 0.5
+    assert_same(train(model), train(other))
+    assert model.train_function is function
