@@ -9,8 +9,12 @@ from __future__ import annotations
 import os
 import random
 import sys
+import time
+from pathlib import Path
 
 import perdure
+from perdure.attempt import current
+from perdure.contract.requests import Request
 
 import keras
 import numpy as np
@@ -33,6 +37,15 @@ def disturb(place="step"):
         left -= 1
     if place == os.environ.get("KILL_IN", "step") and left <= 0 and "KILL_SIGNAL" in os.environ:
         os.kill(os.getpid(), int(os.environ.pop("KILL_SIGNAL")))
+
+
+def ask(step):
+    """Write the request for this step of the lineage, and wait until the trainer has read it."""
+    request = os.environ.get(f"ASK_AT_{step}")
+    if request:
+        Path(os.environ["PERDURE_REQUEST_FILE"]).write_text(request)
+        while current().control.newest != Request.from_json(request):
+            time.sleep(0.05)
 
 
 def net(*, built=True):
@@ -121,6 +134,7 @@ def lazy():
                 loss = train_step(x, y)
                 score.update_state(y, model(x))
                 loop.step(loss=loss)
+                ask(int(optimizer.iterations.numpy()))
                 disturb()
             loop.log(score=score.result())
             score.reset_state()

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from trainers import Job, Nursery, first_difference
 
+from perdure.contract.exits import ExitCode, Reason
+from perdure.contract.requests import Request, Verb
+
 SEED = 20261122
 CASES = ["patience", "lazy", "endless", "py_dataset", "left_early", "several"]
 
@@ -40,3 +43,74 @@ def test_disturbed_loop_is_the_undisturbed_one(nursery: Nursery, tmp_path: Path,
     job.finish()
     assert first_difference(undisturbed.results(), job.results()) is None
     assert _end(job) == _end(undisturbed)
+
+
+MISUSES = {
+    "epochs_outside": "RuntimeError | inside of `with perdure.loop(...) as loop:`",
+    "batches_outside": "RuntimeError | loop.batches in an epoch",
+    "no_epochs": "RuntimeError | a loop over loop.epochs(count)",
+    "epochs_twice": "RuntimeError | one loop over loop.epochs",
+    "no_batches": "RuntimeError | an epoch without",
+    "batches_twice": "RuntimeError | one loop over loop.batches",
+    "no_step": "RuntimeError | a batch without",
+    "break_without_step": "RuntimeError | a batch without",
+    "step_twice": "RuntimeError | a call without a new batch",
+    "kept_iterator": "RuntimeError | an iterator that is kept",
+    "log_before": "RuntimeError | a call before them",
+    "used_again": "RuntimeError | one that was used before",
+    "loop_in_loop": "RuntimeError | a loop inside of another loop",
+    "arrays": "TypeError | perdure.data.arrays",
+    "ended_iterator": "ValueError | none. An iterator goes on",
+    "other_data_then_the_same": "ValueError | the same data in every epoch",
+    "no_number": "TypeError | loss, a ResourceVariable",
+    "no_steps": "ValueError | steps of at least 1",
+    "nothing_given": "TypeError | Received: nothing",
+    "a_number": "TypeError | best, a builtins.float",
+    "no_data": "TypeError | state, whose state has",
+    "unknown_weights": "Refused | Give its model to the loop too",
+    "under_a_strategy": "Refused | MirroredStrategy",
+    "fit_in_loop": "Refused | one training at a time",
+}
+
+
+@pytest.mark.slow
+def test_misuse_is_told_by_a_sentence(nursery: Nursery, tmp_path: Path) -> None:
+    ended = Job(nursery, tmp_path, "misused.py").attempt()
+    assert ended.code == ExitCode.REFUSED, ended.output
+    said = dict(line.split(" | ", 1) for line in ended.output.splitlines() if " | " in line)
+    assert [*said] == [*MISUSES]
+    for name, expected in MISUSES.items():
+        kind, words = expected.split(" | ")
+        assert said[name].startswith(kind), said[name]
+        assert words in said[name]
+
+
+HALF = Request(1, Verb.LEARNING_RATE_FACTOR, {"factor": "0.5"})
+FINISH = Request(2, Verb.FINISH)
+
+
+@pytest.mark.slow
+def test_requests_are_obeyed_at_their_step_again(nursery: Nursery, tmp_path: Path) -> None:
+    """A factor without a new trace, and an end before the script's own; both exact over kills."""
+
+    def job(run: str) -> Job:
+        file = {"PERDURE_REQUEST_FILE": str(tmp_path / f"request-{run}")}
+        return Job(nursery, tmp_path, "looped.py", ["lazy"], run=run, environ=file)
+
+    asking = {"ASK_AT_5": HALF.to_json(), "ASK_AT_10": FINISH.to_json()}
+    undisturbed = job("undisturbed")
+    ended = undisturbed.attempt(**asking)
+    assert ended.code == 0, ended.output
+    assert ended.status.steps_trained == 10
+    unasked = job("unasked")
+    unasked.finish()
+    assert first_difference(undisturbed.results(), unasked.results()) is not None
+
+    disturbed = job("disturbed")
+    every = {"PERDURE_EVERY": "3 steps"}
+    disturbed.kill(signal.SIGKILL, after=7, also={**asking, **every})
+    disturbed.kill(signal.SIGTERM, after=3, also={"PERDURE_EVERY": "1 steps"})
+    ended = disturbed.attempt(**asking)
+    assert ended.code == 0, ended.output
+    assert first_difference(undisturbed.results(), disturbed.results()) is None
+    assert disturbed.finish().ending.reason == Reason.ALREADY_FINISHED
