@@ -132,15 +132,19 @@ class Run:
 
     def stepped(self, logs: dict[str, Any]) -> None:
         """The batch that was given out last is trained on."""
-        self._is_stepped = True
         if self._point is not None:  # a step of a resumed process that makes its variables
             return
         self.logs = logs
         self.at.train(1)
         if not self._is_prepared:
+            self._prepare()
+        self._is_stepped = True
+
+    def _prepare(self) -> None:
+        with self._attempt.exits:
             self._state.prepare()
-            self._is_prepared = True
-            self._board.enter(Activity.TRAINING)
+        self._is_prepared = True
+        self._board.enter(Activity.TRAINING)
 
     def log(self, logs: dict[str, Any]) -> None:
         """Further values of the epoch."""

@@ -103,6 +103,7 @@ class LoopState:
             "callbacks": [],
             "files": {},
             "history": encode(self.history, arrays),
+            "history_order": list(self.history),
             "history_epochs": encode(self.epochs, arrays),
             "host": encode(streams.capture_host(), arrays),
             "eager": encode(streams.capture_eager(), arrays),
@@ -183,7 +184,8 @@ class LoopState:
         state, arrays = point.checkpoint.state, state_arrays(point)
         for name, value in self._trackables.objects.items():
             objects.put_back(value, decode(state["loop"]["objects"][name], arrays))
-        self.history = decode(state["history"], arrays)
+        history = decode(state["history"], arrays)
+        self.history = {name: history[name] for name in state["history_order"]}
         self.epochs = decode(state["history_epochs"], arrays)
         streams.restore_host(decode(state["host"], arrays))
         streams.restore_eager(decode(state["eager"], arrays))
