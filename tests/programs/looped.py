@@ -229,17 +229,20 @@ def py_dataset():
 
 
 def left_early():
-    """Epochs of different lengths, each left by `break`."""
-    model, optimizer = net(), keras.optimizers.Adam(0.01)
+    """Epochs of different lengths, each left by `break`, with a fit of another model at their end."""
+    model, optimizer, inner = net(), keras.optimizers.Adam(0.01), net()
+    inner.compile("adam", "mse")
     train_step = stepper(model, optimizer)
     train = shuffled().batch(BATCH)
-    with perdure.loop(model=model, optimizer=optimizer) as loop:
+    with perdure.loop(model=model, optimizer=optimizer, inner=inner) as loop:
         for epoch in loop.epochs(EPOCHS):
             for x, y in loop.batches(train):
                 loop.step(loss=train_step(x, y))
                 disturb()
                 if loop.batch == 3 + epoch:
                     break
+            inner.fit(X, Y, batch_size=52, shuffle=False, verbose=0, callbacks=perdure.callbacks())
+            loop.log(inner=inner.evaluate(*VAL, verbose=0, callbacks=perdure.callbacks()))
             disturb("validation")
         disturb("the end")
     print("end", loop.history)

@@ -167,13 +167,6 @@ def under_a_strategy():
         pass
 
 
-def fit_in_loop():
-    model = keras.Sequential([keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    with loop():
-        model.fit(X, X[:, 0], verbose=0, callbacks=perdure.callbacks())
-
-
 cases = [value for name, value in globals().items() if isinstance(value, FunctionType)]
 for case in cases[1:]:
     try:

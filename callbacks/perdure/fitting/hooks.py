@@ -10,6 +10,7 @@ import keras
 from perdure import keras_internals
 from perdure.attempt import Attempt, Exits
 from perdure.contract.status import Activity
+from perdure.errors import Refused
 from perdure.fitting.fit import Fit
 from perdure.fitting.gates import Gate
 from perdure.fitting.inner import InnerFit, outer_saves

@@ -74,7 +74,7 @@ def _not_exact(traits: Traits) -> Iterator[str]:
 
 def _uncertain(traits: Traits) -> Iterator[str]:
     if traits.runs_python:
-        yield _python("the tf.data pipeline runs Python code (from_generator, py_function)")
+        yield python_code("the tf.data pipeline runs Python code (from_generator, py_function)")
     if traits.ignores_errors:
         yield (
             "the tf.data pipeline drops elements that fail (ignore_errors): a failure that does not come again "
@@ -85,12 +85,13 @@ def _uncertain(traits: Traits) -> Iterator[str]:
 
 def _generator(adapter: Any) -> Iterator[str]:
     if type(adapter).__name__ == "GeneratorDataAdapter":
-        yield _python("the data is a Python generator")
+        yield python_code("the data is a Python generator")
 
 
-def _python(what: str) -> str:
+def python_code(what: str) -> str:
+    """The sentence on Python code that gives the batches."""
     return (
-        f"{what}, which Perdure cannot look into. It is read again from the fit's beginning, and exact if it "
+        f"{what}, which Perdure cannot look into. It is read again from the training's beginning, and exact if it "
         f"then gives the same: draw from random, numpy.random or a generator with a seed, read sets and "
         f"folders sorted. perdure run --prove tells; perdure.data needs no reading again"
     )

@@ -1,6 +1,7 @@
-"""A fit inside a fit, as a callback that trains runs it: part of the step or the epoch it is called in.
+"""A fit inside a fit, as a callback that trains runs it, or inside a hand-written loop: part of the step or the
+epoch it is called in.
 
-It has no cursor of its own and is never resumed in its middle: the hook that called it runs again.
+It has no cursor of its own and is never resumed in its middle: the code that called it runs again.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ from perdure.fitting.saving import Saves
 
 
 def outer_saves(attempt: Attempt, *, own_fits: int) -> Saves | None:
-    """The saves of the fit that calls the user's code, None where none does.
+    """The saves of the fit or the loop that calls the user's code, None where none does.
 
     Args:
         attempt: of this process.
         own_fits: how many calls of Keras' `fit` the asking one is itself: 1, or 0 for `evaluate`.
     """
     unsaved = attempt.signals.unsaved  # a fit that an error has ended left its own there
-    if isinstance(unsaved, Saves) and keras_internals.fits_under_way() > own_fits:
-        return unsaved
-    return None
+    if not isinstance(unsaved, Saves):
+        return None
+    is_inside = attempt.is_in_loop or keras_internals.fits_under_way() > own_fits
+    return unsaved if is_inside else None
 
 
 class InnerFit:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from perdure import keras_internals
 from perdure.data import Source
+from perdure.fitting.inputs import inputs_of
+from perdure.pipeline_internals import Traits, pipeline_traits
 from perdure.state import streams
 
 END: Any = object()
@@ -37,6 +39,7 @@ class Way:
 
     def __init__(self, data: Any) -> None:
         self.data = data
+        self.traits = Traits()
 
     def begin(self, epoch: int, start: int = 0) -> Iterator[Any]:
         """The batches of an epoch; from `start` on, where it can seek."""
@@ -47,15 +50,20 @@ class Way:
         """Batches of an epoch, where that is known."""
         return len(self.data) if hasattr(self.data, "__len__") else None
 
-    def unseeded(self) -> tuple[str, ...]:
-        """What cannot be had again."""
-        return ()
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """What it is made from, as far as it can be seen."""
+        return inputs_of(self.traits)
 
 
 class SourceWay(Way):
     """Made by perdure.data: seeks."""
 
     is_python = keeps_state = False
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        self.traits = pipeline_traits(data.get_tf_dataset())
 
     def begin(self, epoch: int, start: int = 0) -> Iterator[Any]:
         """Any batch of any epoch."""
@@ -75,18 +83,14 @@ class DatasetWay(Way):
 
     def __init__(self, data: Any) -> None:
         super().__init__(data)
-        self._traits = keras_internals.pipeline_traits(data)
-        self.keeps_state = self.reads_ahead = self._traits.keeps_state_across_epochs
+        self.traits = pipeline_traits(data)
+        self.keeps_state = self.reads_ahead = self.traits.keeps_state_across_epochs
 
     @property
     def length(self) -> int | None:
         """Its cardinality."""
         cardinality = int(self.data.cardinality())
         return cardinality if cardinality >= 0 else None
-
-    def unseeded(self) -> tuple[str, ...]:
-        """Random ops without a seed."""
-        return self._traits.unseeded
 
 
 class PyDatasetWay(Way):
@@ -145,9 +149,10 @@ class Batches:
         self._host_at_loop = self._host_at_epoch = streams.capture_host()
 
     @property
-    def length(self) -> int | None:
-        """Batches of this epoch, where that is known."""
-        return None if self._way is None else self._way.length
+    def way(self) -> Way:
+        """That of this epoch."""
+        assert self._way is not None, "an epoch's data begins before its batches"
+        return self._way
 
     def was_left(self) -> bool:
         """Whether the epoch was left at a place that the next epoch depends on, and that differs from run to
@@ -165,7 +170,7 @@ class Batches:
             "host_at_epoch": self._host_at_epoch if is_python else None,
         }
 
-    def begin(self, data: Any, epoch: int) -> Way:
+    def begin(self, data: Any, epoch: int) -> None:
         """An epoch begins.
 
         Raises:
@@ -178,7 +183,6 @@ class Batches:
         if way.is_python:
             self._host_at_epoch = streams.capture_host()
         self._enter(way, way.begin(epoch), 0)
-        return way
 
     def _follow(self, way: Way, before: Way, epoch: int) -> bool:
         """Whether it is the same data in all epochs, rather than other data in each."""

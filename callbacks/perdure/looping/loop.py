@@ -24,7 +24,6 @@ from perdure.attempt import Attempt, begun, current
 from perdure.errors import Refused
 from perdure.looping.run import Run
 from perdure.looping.trackables import Trackables
-from perdure.signals import NothingUnsaved
 
 
 def loop(**trackables: Any) -> Loop:
@@ -75,7 +74,7 @@ class Loop:
         return self
 
     def _refuse_inside_another(self) -> None:
-        if not isinstance(self._attempt.signals.unsaved, NothingUnsaved):
+        if self._attempt.is_in_loop or keras_internals.fits_under_way():
             raise _misused(
                 "one training at a time", "a loop inside of another loop, or of a fit's callback"
             )

@@ -10,10 +10,9 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from perdure.attempt import Attempt
-from perdure.contract.status import Activity, Kind
-from perdure.fitting.feed import fingerprint, say_unseeded
-from perdure.fitting.fit import LOG_SECONDS
-from perdure.fitting.logs import Best, learning_rate, numbers, values
+from perdure.contract.status import Activity
+from perdure.fitting.feed import fingerprint
+from perdure.fitting.logs import Best, numbers, values
 from perdure.fitting.obeying import Obeying
 from perdure.fitting.position import Position
 from perdure.fitting.saving import Saves
@@ -22,7 +21,8 @@ from perdure.lineage.lineage import Point
 from perdure.lineage.records import RecordKind
 from perdure.lineage.writer import Snapshot
 from perdure.looping.control import LoopControl
-from perdure.looping.data import END, Batches, Way
+from perdure.looping.data import END, Batches
+from perdure.looping.report import Report
 from perdure.looping.state import LoopState, loop_state
 from perdure.looping.trackables import Trackables
 from perdure.signals import NothingUnsaved
@@ -36,20 +36,18 @@ class Run:
         self._board = attempt.board
         self.at = Position(attempt.next_fit(), attempt.steps)
         self.logs: dict[str, Any] = {}
-        self._optimizers = trackables.optimizers
         self._state = LoopState(trackables, attempt.board)
         self._batches = Batches()
-        self._control = LoopControl(self._optimizers)
+        self._control = LoopControl(trackables.optimizers)
         self._saves = Saves(attempt, self._capture, self.at)
         self._obeying = Obeying(attempt, self._control, [*trackables.objects.values()], self._saves)
         self._best = Best(attempt.settings.keep, attempt.board)
         self._probe: dict[str, Any] = {}
-        self._logged_at = 0.0
+        self._report = Report(attempt, self.at, trackables.optimizers)
         self._is_prepared = self._is_stepped = self._is_held = False
         self._is_left = False
         """Whether the script has left the epoch before its end."""
         self._steps: int | None = None
-        self._epochs_left = 0
         self._point = attempt.point_for(self.at.fit)
         self._begin()
 
@@ -106,7 +104,7 @@ class Run:
     def begin_epoch(self, epoch: int, count: int) -> None:
         """Epoch `epoch` of `count` begins."""
         self.at.begin_epoch(epoch)
-        self._epochs_left = count - epoch
+        self._report.epochs_left = count - epoch
         self._is_held = self._is_left = False
 
     def batches(self, data: Any, steps: int | None) -> Generator[Any, None, None]:
@@ -190,15 +188,10 @@ class Run:
     # -- what they do ----------------------------------------------------------------------------
 
     def _begin_data(self, data: Any) -> None:
-        way = self._batches.begin(data, self.at.epoch)
-        self._say_what_cannot_be_exact(way)
-        self._say_total()
+        self._batches.begin(data, self.at.epoch)
+        self._report.data(self._batches.way, self._steps)
         if not self._is_prepared:
             self._board.enter(Activity.COMPILING)
-
-    def _say_what_cannot_be_exact(self, way: Way) -> None:
-        for sentence in say_unseeded(way.unseeded()):
-            self._board.notice(Kind.DATA_NOT_EXACT, sentence)
 
     def _come_back(self, data: Any, point: Point) -> Iterator[Any]:
         """Pass over what was trained on, and put the state back. Where variables are missing, the epoch's
@@ -229,6 +222,7 @@ class Run:
             raise data_ended(point, f"in epoch {self.at.epoch} after {self._batches.count} batches")
         saved = self._restore(point)
         digest = None if first is END else fingerprint(first)
+        self._report.changes(saved["probe"], self._batches.way)
         if saved["probe"].get("digest") != digest:
             say_changed(self._board, self.at.epoch)
         self._probe, self.logs = saved["probe"], saved["logs"]
@@ -237,7 +231,7 @@ class Run:
         self.at.batch, self.at.step = point.checkpoint.cursor.batch, point.checkpoint.step
         self._point, self._is_stepped = None, True
         self._go_live(saved)
-        self._say_total()
+        self._report.data(self._batches.way, self._steps)
         self._board.enter(Activity.COMPILING)
 
     def _restore(self, point: Point) -> dict[str, Any]:
@@ -256,7 +250,7 @@ class Run:
         is_last = self._is_left or self._control.is_finishing or self.at.batch == self._steps
         batch = END if is_last else self._batches.next()
         if batch is not END and self.at.batch == 0:
-            self._probe = {"epoch": self.at.epoch, "digest": fingerprint(batch)}
+            self._probe = {"digest": fingerprint(batch), "inputs": self._batches.way.inputs}
         if batch is END and self.at.batch == 0:
             raise ValueError(
                 f"loop.batches: expected at least one batch in epoch {self.at.epoch}. Received: none. An "
@@ -272,41 +266,18 @@ class Run:
             self._saves.release()
             return
         at = self.at.progress()
-        if at.seconds - self._logged_at >= LOG_SECONDS:
-            self._log_values(at.seconds)
+        self._report.logs(at.seconds, self.logs)
         self._obey()
         self._saves.between_steps(at)
-
-    def _say_total(self) -> None:
-        length = self._batches.length if self._steps is None else self._steps
-        before = self.at.step - self.at.batch
-        total = None if length is None else before + length * self._epochs_left
-        self._board.set(total_steps=total)
-
-    def _log_values(self, now: float) -> None:
-        """Publish the newest values; reading them waits for the device, so not at every step."""
-        self._logged_at = now
-        self._board.measure_rate()
-        first = next(iter(self._optimizers), None)
-        rate = learning_rate(first, self._attempt.control.factor)
-        self._board.logged({**numbers(self.logs), **rate})
 
     def _close_epoch(self) -> None:
         """The epoch's steps are over: their state is held while what follows changes it."""
         if self._is_stepped and not self._is_held:
             self._is_held = True
-            self._say_read_ahead()
+            if self._batches.was_left() and not self._control.is_finishing:
+                self._report.left_early()
             self._saves.hold()
             self._board.enter(Activity.VALIDATING)
-
-    def _say_read_ahead(self) -> None:
-        if self._batches.was_left() and not self._control.is_finishing:
-            self._board.notice(
-                Kind.DATA_NOT_EXACT,
-                "an epoch was left before the end of a tf.data pipeline that keeps a cache, or begins a "
-                "shuffle while it is read: how far TensorFlow has read ahead by then differs from run to "
-                "run, and the next epoch depends on it. Read it to its end, or use perdure.data",
-            )
 
     def _obey(self) -> None:
         if self._attempt.control.is_due:

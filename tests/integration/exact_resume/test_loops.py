@@ -69,7 +69,6 @@ MISUSES = {
     "no_data": "TypeError | state, whose state has",
     "unknown_weights": "Refused | Give its model to the loop too",
     "under_a_strategy": "Refused | MirroredStrategy",
-    "fit_in_loop": "Refused | one training at a time",
 }
 
 

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 import perdure.data
-from perdure.keras_internals import pipeline_traits
 from perdure.looping.data import END, Batches
+from perdure.pipeline_internals import pipeline_traits
 
 EPOCHS = 4
 
