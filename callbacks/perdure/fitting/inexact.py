@@ -91,8 +91,8 @@ def _generator(adapter: Any) -> Iterator[str]:
 def python_code(what: str) -> str:
     """The sentence on Python code that gives the batches."""
     return (
-        f"{what}, which Perdure cannot look into. It is read again from the training's beginning, and exact if it "
-        f"then gives the same: draw from random, numpy.random or a generator with a seed, read sets and "
+        f"{what}, which Perdure cannot look into. It is read again from the training's beginning, and exact "
+        f"if it then gives the same: draw from random, numpy.random or a generator with a seed, read sets and "
         f"folders sorted. perdure run --prove tells; perdure.data needs no reading again"
     )
 
