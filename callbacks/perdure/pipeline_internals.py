@@ -1,8 +1,8 @@
-"""What is inside a tf.data pipeline. With keras_internals the only module that touches private names of
-TensorFlow; each was read in TensorFlow 2.19 and 2.21.
+"""What is inside a tf.data pipeline, and what random ops a step has.
 
-A pipeline is looked at as the Python objects that it was built from, functions included. Its serialised
-graph would say it all, but holds a copy of all data that is in memory.
+With keras_internals the only module that touches private names of TensorFlow; each was read in
+TensorFlow 2.19 and 2.21. A pipeline is looked at as the Python objects that it was built from, functions
+included. Its serialised graph would say it all, but holds a copy of all data that is in memory.
 """
 
 from __future__ import annotations
@@ -56,6 +56,19 @@ class Traits:
 def ops_are_deterministic() -> bool:
     """Whether TensorFlow was told to compute everything, tf.data included, in the same way each time."""
     return bool(config.is_op_determinism_enabled())
+
+
+def random_ops_of(train_function: Any) -> set[str]:
+    """Random ops of TensorFlow in the graphs that Keras' train function has traced so far.
+
+    Their state is in kernels, which nothing can read; those of keras.random keep theirs in variables.
+    """
+    cells = getattr(train_function, "__closure__", None) or ()
+    held = (train_function, *(cell.cell_contents for cell in cells))
+    traced = [function for function in held if hasattr(function, "_list_all_concrete_functions")]
+    graphs = [f.graph.as_graph_def() for t in traced for f in t._list_all_concrete_functions()]
+    bodies = [body for g in graphs for body in (g.node, *(f.node_def for f in g.library.function))]
+    return {node.op for body in bodies for node in body if _is_random(node)}
 
 
 def pipeline_traits(dataset: Any) -> Traits:

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     DATA_CHANGED = "DataChanged"
     DATA_NOT_EXACT = "DataNotExact"
     DATA_UNCERTAIN = "DataUncertain"
+    STEP_NOT_EXACT = "StepNotExact"
     KERNELS_NOT_EXACT = "KernelsNotExact"
     CHECKPOINT_DAMAGED = "CheckpointDamaged"
     CALLBACK_NOT_CAPTURED = "CallbackNotCaptured"

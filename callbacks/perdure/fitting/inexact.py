@@ -11,7 +11,12 @@ import tensorflow as tf
 from perdure.board import Board
 from perdure.contract.status import Kind
 from perdure.data import Source
-from perdure.pipeline_internals import Traits, ops_are_deterministic, pipeline_traits
+from perdure.pipeline_internals import (
+    Traits,
+    ops_are_deterministic,
+    pipeline_traits,
+    random_ops_of,
+)
 
 
 def traits_of(adapter: Any) -> Traits:
@@ -42,6 +47,18 @@ def say_inexact(
     for kind, sentences in said.items():
         for sentence in sentences:
             board.notice(kind, sentence)
+
+
+def say_inexact_step(board: Board, train_function: Any) -> None:
+    """Say on `board` what in Keras' `train_function`, which has run, cannot be exact."""
+    ops = random_ops_of(train_function)
+    if ops:
+        board.notice(
+            Kind.STEP_NOT_EXACT,
+            f"the model or its train step has random ops of TensorFlow ({_listed(ops)}), whose state cannot be "
+            f"saved: a resumed run draws other values. Use keras.random with a keras.random.SeedGenerator that "
+            f"is an attribute of the model or a layer",
+        )
 
 
 def _not_exact(traits: Traits) -> Iterator[str]:

@@ -15,6 +15,7 @@ from perdure.attempt import Attempt
 from perdure.board import Board
 from perdure.contract.status import Kind
 from perdure.errors import Refused
+from perdure.fitting.inexact import say_inexact_step
 from perdure.fitting.publishing import publish
 from perdure.lineage.chunk_writer import Tensor
 from perdure.lineage.lineage import Point
@@ -52,6 +53,8 @@ class FitState:
         """Make what is the same in all saves, at a time when the training waits anyway."""
         self._architecture.capture()
         self._reader.prepare(self._model)
+        stand_in = self._model.train_function
+        say_inexact_step(self._board, getattr(stand_in, "original", stand_in))
 
     def capture(
         self, kind: RecordKind, cursor: Cursor, step: int, extra: dict[str, Any]

@@ -18,7 +18,7 @@ import perdure.data
 from perdure.board import Board
 from perdure.contract.status import Kind
 from perdure.fitting import inexact
-from perdure.fitting.inexact import say_inexact, traits_of
+from perdure.fitting.inexact import say_inexact, say_inexact_step, traits_of
 from perdure.pipeline_internals import pipeline_traits
 
 Pipeline = Callable[[], Any]
@@ -238,6 +238,41 @@ def test_sources_of_perdure_are_looked_into():
     assert said_of(perdure.data.epochs(lambda epoch: numbers().shuffle(8, seed=epoch + 1))) == []
     ((kind, _),) = said_of(perdure.data.epochs(lambda epoch: numbers().shuffle(8)))
     assert kind == Kind.DATA_NOT_EXACT
+
+
+class Noisy(keras.Model):
+    """Draws from TensorFlow in its call, or from Keras."""
+
+    def __init__(self, *, by_keras: bool):
+        super().__init__()
+        self.by_keras = by_keras
+        self.seeds = keras.random.SeedGenerator(3)
+        self.parts = keras.Sequential(
+            [keras.layers.RandomFlip(), keras.layers.Flatten(), keras.layers.Dropout(0.3),
+             keras.layers.GaussianNoise(0.1), keras.layers.Dense(1)]
+        )  # fmt: skip
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        shape = tf.shape(x)
+        drawn = (
+            keras.random.normal(shape, seed=self.seeds)
+            if self.by_keras
+            else tf.random.normal(shape)
+        )
+        return self.parts(x + drawn, training=training)
+
+
+@pytest.mark.parametrize(("by_keras", "steps_per_execution"), [(True, 1), (False, 2)])
+def test_random_ops_of_the_step(by_keras, steps_per_execution):
+    tf.random.set_seed(3)
+    model = Noisy(by_keras=by_keras)
+    model.compile("adam", "mse", steps_per_execution=steps_per_execution)
+    model.fit(np.ones((8, 4, 4, 3)), np.ones((8, 1)), batch_size=2, verbose=0)
+    board = Board("job", 1)
+    say_inexact_step(board, model.train_function)
+    said = [(notice.kind, notice.message) for notice in board.status().notices]
+    assert [kind for kind, _ in said] == ([] if by_keras else [Kind.STEP_NOT_EXACT])
+    assert by_keras or "(RandomStandardNormal)" in said[0][1]
 
 
 def test_kernels_of_a_gpu():
