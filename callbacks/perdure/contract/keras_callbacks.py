@@ -121,7 +121,7 @@ ALL = (
     KerasCallback(
         "History",
         state="all values of all epochs",
-        refusal="fit has one always and returns it",
+        refusal="fit has one always and returns it; leave it out",
         notes="`fit` of a resumed process returns the whole History",
     ),
     KerasCallback(
@@ -148,7 +148,7 @@ ALL = (
         ),
         state="best value, batches since the last file",
         files="the files that it has written; also to `s3://`",
-        notes="",
+        notes="a worse model never takes the place of the best",
     ),
     KerasCallback(
         "OrbaxCheckpoint",
@@ -164,9 +164,9 @@ ALL = (
             _flag("save_on_background", default=True),
             _flag("save_weights_only"),
         ),
-        state="none",
-        notes="refused: it cannot save a step a second time; use ModelCheckpoint",
+        notes="refused in a script too",
         since="3.13",
+        refusal="it cannot save a step a second time, as a resumed training does; use ModelCheckpoint",
     ),
     KerasCallback("ProgbarLogger", notes="fit has one unless verbose=0"),
     KerasCallback(
@@ -199,7 +199,7 @@ ALL = (
         "SwapEMAWeights",
         (_flag("swap_on_epoch"),),
         state="whether the weights are swapped",
-        notes="",
+        notes="the averages themselves are in the optimizer",
     ),
     KerasCallback(
         "TensorBoard",
@@ -234,7 +234,7 @@ def unknown_class(where: str, name: str, known: tuple[str, ...] = NAMES) -> str:
     """The sentence for a class that Keras does not have, or that makes no sense in a manifest."""
     callback = BY_NAME.get(name)
     if callback is not None and callback.refusal:
-        return f"{where}.name: expected another callback than {name}: {callback.refusal}. Leave it out."
+        return f"{where}.name: expected another callback than {name}: {callback.refusal}."
     return (
         f"{where}.name: expected a Keras callback or module:Class. Received: {name!r}."
         f"{hint(name, known)}"

@@ -123,7 +123,7 @@ REFUSED = {
     ),
     "base class": ("Callback", {}, "name: expected a Keras callback"),
     "container": ("CallbackList", {}, "name: expected a Keras callback"),
-    "of no use": ("History", {}, "fit has one always and returns it. Leave it out."),
+    "of no use": ("History", {}, "fit has one always and returns it; leave it out."),
     "argument": (
         "EarlyStopping",
         {"patiense": 3},

@@ -78,7 +78,6 @@ def test_newer_arguments_are_marked():
     described = {
         c["if"]["properties"]["name"]["const"]: c["then"]["properties"]["args"] for c in conditions
     }
-    assert "from 3.13 on" in described["OrbaxCheckpoint"]["description"]
     raises = described["TerminateOnNaN"]["properties"]["raise_error"]
     assert raises["description"].startswith("Not in every supported Keras: from ")
 
