@@ -173,18 +173,25 @@ def flush_summaries(tensorboard: Any) -> None:
         writer.flush()
 
 
-def go_on_with_summaries(tensorboard: Any) -> None:
+def summary_step(tensorboard: Any) -> int | None:
+    """The step that decides what the callback records now: Keras 3.12 sets it once, later versions at each
+    batch; None where it records everything.
+    """
+    pushed = tensorboard._prev_summary_state
+    return int(pushed[-1][0]._step) if pushed else None
+
+
+def go_on_with_summaries(tensorboard: Any, step: int | None) -> None:
     """The callback has its counters back; what it keeps beside them is made to fit.
 
-    Those are its folders, the step of summaries without one of their own, and a trace that a dead process
-    had begun.
+    Those are its folders, `summary_step`, and a trace that a dead process had begun.
     """
     tensorboard._log_write_dir = tensorboard.log_dir
     tensorboard._train_dir = os.path.join(tensorboard.log_dir, "train")
     tensorboard._val_dir = os.path.join(tensorboard.log_dir, "validation")
-    if tensorboard._prev_summary_state:
+    if tensorboard._prev_summary_state and step is not None:
         tensorboard._pop_writer()
-        tensorboard._push_writer(tensorboard._train_writer, tensorboard._global_train_batch)
+        tensorboard._push_writer(tensorboard._train_writer, step)
     if tensorboard._is_tracing:
         tensorboard._profiler_started = False
         tensorboard._start_trace()

@@ -54,7 +54,9 @@ def test_the_undisturbed_run_has_all_kinds_of_files(undisturbed: Job) -> None:
     found = contents(_out(undisturbed))
     tags = {tag for _, tag, _, _ in found["events"]}
     assert {"keras", "epoch_loss", "batch_mae", "evaluation_loss_vs_iterations", "batch_4"} <= tags
-    assert {"head/kernel/histogram", "head/kernel/image", "epoch_steps_per_second"} <= tags
+    assert "epoch_steps_per_second" in tags
+    for ending in ("kernel/histogram", "kernel/image"):  # Keras 3.12 leaves the layer's name out
+        assert any(tag.endswith(ending) for tag in tags)
     assert {"best.keras", "worst.h5", "batch/4-5.weights.h5", "former.csv"} <= found.keys()
     assert {*found["events"].values()} == {1}
     assert "never.keras" not in found

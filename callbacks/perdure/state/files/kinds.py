@@ -49,9 +49,12 @@ class Events(Place):
         os.makedirs(self.target, exist_ok=True)
         self.callback.write_graph = False
 
-    def go_on(self) -> None:
+    def state(self) -> int | None:
+        return keras_internals.summary_step(self.callback)
+
+    def go_on(self, state: int | None) -> None:
         self.callback.write_graph = self._write_graph
-        keras_internals.go_on_with_summaries(self.callback)
+        keras_internals.go_on_with_summaries(self.callback, state)
 
 
 def places_of(callbacks: Iterable[Any], say: Callable[[str], None]) -> list[Place]:

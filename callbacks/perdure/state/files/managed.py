@@ -154,6 +154,7 @@ class FilesOf:
             "target": self._remote.url if self._remote else self._local,
             "before": self._before,
             "files": {name: version.entry() for name, version in versions.items()},
+            "state": self._place.state(),
             "published": dict(self._remote.published) if self._remote else {},
         }
         tensors = [tensor for version in ours.values() for tensor in version.tensors()]
@@ -175,7 +176,7 @@ class FilesOf:
         for path, entry in files.items():
             put_back(path, entry, contents)
             self._known[path] = _version_of(path, entry)
-        self._place.go_on()
+        self._place.go_on(saved["state"])
 
     def end(self, seconds: float) -> None:
         """The fit is over: S3 gets the rest, and nobody will ask any more what was there before."""

@@ -51,8 +51,12 @@ class Place:
     def prepare(self) -> None:
         """The callback is about to begin in a fit that is resumed: it must go on, not begin anew."""
 
-    def go_on(self) -> None:
-        """The files are back, and so are the callback's attributes."""
+    def state(self) -> int | None:
+        """What the callback knows and no attribute of its own tells."""
+        return None
+
+    def go_on(self, state: int | None) -> None:
+        """The files are back, and so are the callback's attributes; `state` is what it knew beside them."""
 
 
 class Models(Place):
@@ -93,6 +97,6 @@ class Rows(Place):
         os.makedirs(os.path.dirname(self.target) or ".", exist_ok=True)
         self.callback.append = True
 
-    def go_on(self) -> None:
+    def go_on(self, state: int | None) -> None:
         self.callback.append = self._appends
         self.callback.append_header = not (self.paths() and os.path.getsize(self.target))
