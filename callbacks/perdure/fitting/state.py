@@ -15,6 +15,7 @@ from perdure.attempt import Attempt
 from perdure.board import Board
 from perdure.contract.status import Kind
 from perdure.errors import Refused
+from perdure.fitting.callback_states import CallbackStates
 from perdure.fitting.inexact import say_inexact_step
 from perdure.fitting.publishing import publish
 from perdure.lineage.chunk_writer import Tensor
@@ -22,7 +23,6 @@ from perdure.lineage.lineage import Point
 from perdure.lineage.records import Cursor, RecordKind
 from perdure.lineage.table import TensorEntry
 from perdure.lineage.writer import Snapshot
-from perdure.state import callbacks as callback_state
 from perdure.state import streams, variables
 from perdure.state.architecture import Architecture
 from perdure.state.codec import STATE_GROUP, Array, decode, encode
@@ -41,6 +41,7 @@ class FitState:
     ) -> None:
         self._model = model
         self._callbacks = callbacks
+        self._callback_states = CallbackStates(callbacks, board)
         self._board = board
         self.history = model.history
         """This fit's own: of a fit inside a hook, of the same model, Keras puts another into its place."""
@@ -71,8 +72,8 @@ class FitState:
         arrays: list[Array] = []
         files = self.files.capture()
         state = {
-            "callbacks": [self._capture_callback(callback, arrays) for callback in self._callbacks],
-            "history": encode(self.history.history, arrays),
+            "callbacks": self._callback_states.capture(arrays, self._reader.reads),
+            "history": encode(dict(sorted(self.history.history.items())), arrays),
             "history_epochs": encode(self.history.epoch, arrays),
             "history_order": list(self.history.history),
             "inner_history": encode(self._inner_history(), arrays),
@@ -111,20 +112,6 @@ class FitState:
         inner.history, inner.epoch = dict(saved["history"]), saved["epoch"]
         return inner
 
-    def _capture_callback(self, callback: Any, arrays: list[Array]) -> dict[str, Any]:
-        state = callback_state.capture(callback, arrays, partial(self._say_skipped, callback))
-        return {"name": callback_state.name_of(callback), **state}
-
-    def _say_skipped(self, callback: Any, attribute: str, what: str) -> None:
-        name = callback_state.name_of(callback)
-        is_held = isinstance(getattr(callback, attribute, None), keras.Model)
-        if not (name.startswith("keras.") or is_held):
-            self._board.notice(
-                Kind.CALLBACK_NOT_CAPTURED,
-                f"attribute {attribute} of callback {name} is {what}, which is not saved; give the "
-                f"callback get_state() and set_state(state) if it changes during training",
-            )
-
     def resume_files(self, point: Point) -> None:
         """The callbacks are about to begin, and go on with the files that they have at `point`."""
         self.files.resume(decode(point.checkpoint.state["files"], ()))
@@ -141,8 +128,8 @@ class FitState:
             raise another_model(point, difference)
         variables.assign(self._model, entries, point.arrays)
         state, arrays = point.checkpoint.state, state_arrays(point)
-        self._restore_callbacks(state["callbacks"], arrays)
         self._held.restore(entries, point.arrays)
+        self._callback_states.restore(state["callbacks"], arrays)
         history = decode(state["history"], arrays)
         self.history.history = {name: history[name] for name in state.get("history_order", history)}
         self.history.epoch = decode(state["history_epochs"], arrays)
@@ -153,20 +140,6 @@ class FitState:
             streams.restore_host(decode(state["host"], arrays))
             streams.restore_eager(decode(state["eager"], arrays))
         self.prepare()
-
-    def _restore_callbacks(self, saved: list[dict[str, Any]], arrays: Sequence[Array]) -> None:
-        names = [entry["name"] for entry in saved]
-        present = [callback_state.name_of(callback) for callback in self._callbacks]
-        pairs = callback_state.pair(names, present)
-        for i, j in pairs:
-            callback_state.restore(self._callbacks[j], saved[i], arrays)
-        unmatched = set(range(len(names))) - {i for i, _ in pairs}
-        if unmatched:
-            self._board.notice(
-                Kind.CALLBACK_NOT_CAPTURED,
-                f"the checkpoint has state of callbacks that are not passed to fit any more: "
-                f"{', '.join(names[i] for i in sorted(unmatched))}",
-            )
 
 
 def another_model(point: Point, difference: str) -> Refused:

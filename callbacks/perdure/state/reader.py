@@ -49,6 +49,10 @@ class VariableReader:
             self._listed = variables
             self.traces += 1
 
+    def reads(self) -> frozenset[int]:
+        """The identities of the variables that are read."""
+        return frozenset(map(id, self._variables))
+
     def read(self, model: Any, *, through_host: bool = False) -> list[Tensor]:
         """The tensors of `model` as they are now.
 

@@ -6,19 +6,24 @@ import json
 import math
 import random
 import threading
+from collections import Counter, OrderedDict, defaultdict, deque
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import ml_dtypes
 import numpy as np
 import pytest
 
-from perdure.state.codec import NotEncodable, decode, encode
+from perdure.state.codec import Decoder, decode, encode
+from perdure.state.plain import NotEncodable, NotPlaceable
 
 
 def through_json(value: Any) -> Any:
-    """Encode, store as strict JSON, and decode."""
+    """Encode, store as strict JSON with sorted keys as records are, and decode."""
     tensors: list[Any] = []
-    text = json.dumps(encode(value, tensors), allow_nan=False)
+    text = json.dumps(encode(value, tensors), allow_nan=False, sort_keys=True)
     return decode(json.loads(text), tensors)
 
 
@@ -35,7 +40,9 @@ def same(ours: Any, theirs: Any) -> bool:
             )
         case float():
             return ours.hex() == theirs.hex()
-        case list() | tuple():
+        case complex():
+            return repr(ours) == repr(theirs)
+        case list() | tuple() | deque():
             return len(ours) == len(theirs) and all(map(same, ours, theirs))
         case dict():
             return same([*ours.items()], [*theirs.items()])
@@ -60,6 +67,16 @@ VALUES = {
     "frozenset": frozenset({"a", "b"}),
     "set of sets": {frozenset({1}), frozenset()},
     "dict": {"b": 1, "a": {"c": [1]}},
+    "complex": [1j, complex(math.nan, -0.0), complex(math.inf, 1)],
+    "range": range(7, 1, -2),
+    "bytearray": bytearray(b"a"),
+    "deque": deque([1, deque([2])], 4),
+    "counter": Counter({"a": 2, 3: -1}),
+    "ordered": OrderedDict(b=1, a=2),
+    "default of a builtin type": defaultdict(list, {1: [2]}),
+    "times": [datetime(2026, 1, 2, 3, 4, 5, 6), datetime(2026, 1, 2, tzinfo=UTC), date(1, 2, 3),
+              time(4, 5), timedelta(-1, 2, 3)],
+    "path": Path("a/b"),
     "empty dict": {},
     "integer keys": {1: "a", -2: "b"},
     "mixed keys": {1: "a", "1": "b", None: "c", (1, 2): "d", True + 1: "e", 0.5: "f"},
@@ -85,6 +102,34 @@ def test_round_trip(value):
 
 def test_round_trip_of_all_together():
     assert same(through_json(VALUES), VALUES)
+
+
+PRESENT = {
+    "list": ([1, 2], [7]),
+    "dict": ({"a": 1}, {"b": 2}),
+    "dict with other keys": ({1: 2}, {}),
+    "set": ({1}, {2}),
+    "deque": (deque([1], 3), deque([5, 6], 3)),
+    "counter": (Counter(a=2), Counter(a=7, b=1)),
+    "defaultdict": (defaultdict(lambda: 5, a=1), defaultdict(lambda: 6)),
+    "inner list": ({"a": [1]}, {"a": [2]}),
+}
+
+
+@pytest.mark.parametrize(("value", "present"), PRESENT.values(), ids=PRESENT.keys())
+def test_what_is_present_is_filled(value, present):
+    """Whoever else holds it sees the value too."""
+    inner = present.get("a") if isinstance(present, dict) else None
+    document = json.loads(json.dumps(encode(value, [])))
+    assert Decoder([])(document, present) is present
+    assert present == value
+    assert not isinstance(inner, list) or present["a"] is inner
+
+
+def test_a_default_that_is_no_builtin_type_has_to_be_there():
+    document = encode(defaultdict(lambda: 5, a=1), [])
+    with pytest.raises(NotPlaceable, match="defaultdict"):
+        decode(document, [])
 
 
 def test_order_of_a_dict_stays():
@@ -134,10 +179,11 @@ NOT_DATA = {
     "object": object(),
     "lock": threading.Lock(),
     "class": dict,
-    "complex": 1j,
-    "range": range(3),
     "generator": (n for n in ()),
-    "bytearray": bytearray(b"a"),
+    "array with a mask": np.ma.array([1, 2], mask=[0, 1]),
+    "array of rows": np.zeros(2, [("a", "i4")]),
+    "time in a named zone": datetime(2026, 1, 2, tzinfo=ZoneInfo("Europe/Berlin")),
+    "derived list": type("Mine", (list,), {})(),
     "array of objects": np.array([object()]),
     "variable": Variable(),
 }

@@ -50,7 +50,7 @@ def facts(callback: Any) -> dict[str, Any]:
 def resumed(before: Any, after: Any) -> Any:
     tensors: list[Any] = []
     document = json.loads(json.dumps(capture(before, tensors, pytest.fail), allow_nan=False))
-    restore(after, document, tensors)
+    restore(after, document, tensors, pytest.fail)
     after.model.stop_training = before.model.stop_training
     return after
 
