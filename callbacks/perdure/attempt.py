@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ from perdure.store import (
     until_deadline,
 )
 
+FINISHED = Ending(int(ExitCode.FINISHED), str(Reason.FINISHED))
 HICCUP_SECONDS = 5.0  # for so long a save asks again; after that the saver tries with a newer state
 
 
@@ -99,6 +100,7 @@ class Attempt:
         self._start: dict[str, Any] = {}
         self.steps = 0
         self._fits = 0
+        self.result = FINISHED
         self._is_past_lineage = self._is_over = False
         self.control = Control(self.board)
         endings.watch(self)
@@ -253,6 +255,7 @@ class Attempt:
     def next_fit(self) -> int:
         """The number of the `fit` that begins, from 0."""
         self._fits += 1
+        self.result = FINISHED
         return self._fits - 1
 
     def point_for(self, fit: int) -> Point | None:
@@ -295,8 +298,8 @@ class Attempt:
             self.lineage.log.write_store = self.store
             self.writer.finish(digest)
             self.saver.finish_cleaning()
-        reason = Reason.ALREADY_FINISHED if self.already_finished else Reason.FINISHED
-        self.end(Ending(ExitCode.FINISHED, reason, digest=digest))
+        reason = Reason.ALREADY_FINISHED if self.already_finished else self.result.reason
+        self.end(replace(self.result, reason=reason, digest=digest))
 
     def end(self, ending: Ending) -> Ending:
         """Write the ending where it is looked for; the first one counts, and is returned."""

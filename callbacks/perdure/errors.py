@@ -70,6 +70,13 @@ class Stopped(TrainerExit):
         super().__init__(f"stopped by request {request}; {_what_is_saved(saved_step)}")
 
 
+class Diverged(TrainerExit):
+    """Training diverged and was told to stop on it; what is committed stays."""
+
+    exit_code = ExitCode.DIVERGED
+    reason = Reason.DIVERGED
+
+
 class Fenced(TrainerExit):
     """A newer process has taken over the lineage."""
 

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     """The word beside the exit code in the termination message."""
 
     FINISHED = "Finished"
+    EARLY_STOPPED = "EarlyStopped"
     ALREADY_FINISHED = "AlreadyFinished"
     PREEMPTED = "Preempted"
     FENCED = "Fenced"

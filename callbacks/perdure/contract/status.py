@@ -114,12 +114,19 @@ class Departure:
 
 @dataclass(frozen=True)
 class Ending:
-    """How the process ended."""
+    """How the process ended.
+
+    `best_value` is the best of what is monitored in the last fit, a string as in `metrics`, and
+    `best_epoch` where it was, counted from 0; both None where that is not known.
+    """
 
     code: int
     reason: str
     message: str = ""
     digest: str | None = None
+    monitor: str | None = None
+    best_epoch: int | None = None
+    best_value: str | None = None
 
 
 @dataclass(frozen=True)

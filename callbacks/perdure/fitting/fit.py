@@ -8,6 +8,7 @@ train and test functions compute nothing and the user's callbacks are held back.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from perdure import keras_internals
@@ -17,6 +18,7 @@ from perdure.fitting.feed import Feed
 from perdure.fitting.logs import Best, learning_rate, numbers, values
 from perdure.fitting.obeying import ModelControl, Obeying
 from perdure.fitting.position import Position
+from perdure.fitting.result import Outcome, restored_result
 from perdure.fitting.saving import Saves
 from perdure.fitting.state import state_of
 from perdure.fitting.walk import Walk
@@ -46,6 +48,7 @@ class Fit:
         self._saves = Saves(attempt, self._capture, self._at)
         self._obeying = Obeying(attempt, ModelControl(model), callbacks, self._saves)
         self._best = Best(attempt.settings.keep, attempt.board)
+        self._outcome = Outcome(model, callbacks, params, attempt.settings.keep)
         self._is_compiled = self._is_validating = self._stops_in_batch = False
         self.step_is_due = False
         """Whether the train function is called for this fit: not by one inside a hook, of the same model."""
@@ -182,8 +185,13 @@ class Fit:
         if self._walk is not None:
             self._walk.restore_end()
             self._obeying.go_live(self._walk.saved)
+            self._attempt.result = restored_result(self._walk.saved)
         else:
             self._best.refuse_if_missing(self._state.history.history)
+            history = self._state.history
+            self._attempt.result = self._outcome.of(
+                self._at, history, in_batch=self._stops_in_batch
+            )
             self._saves.final()
             self._state.files.end(self._attempt.settings.store_deadline_seconds)
             self._obeying.answer()
@@ -294,6 +302,7 @@ class Fit:
             "stops_in_batch": self._stops_in_batch,
             "probe": self._probe,
             "best": self._best.to_state(),
+            "result": asdict(self._attempt.result),
             "requests": self._attempt.control.state(),
             "host_at_fit": self._host_at_fit if is_python else None,
             "host_at_epoch": self._host_at_epoch if is_python else None,

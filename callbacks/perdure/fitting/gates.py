@@ -6,7 +6,8 @@ Hooks that ran before the kill must not run again; their effects come back with 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NoReturn, Protocol
 
 import keras
 
@@ -21,6 +22,9 @@ class OpenGates(Protocol):
 
     def train_begins(self) -> bool:
         """Whether `on_train_begin` passes."""
+
+    def diverge(self, callback: str, logs: Any) -> NoReturn:
+        """End the process: training has diverged, as `callback` saw in `logs`."""
 
 
 class Gate(keras.callbacks.Callback):  # type: ignore[misc]
@@ -78,16 +82,41 @@ class LateGate(Gate):
         return super().leave_open(name)
 
 
+class DivergenceGate(Gate):
+    """A gate around TerminateOnNaN: where that would end the fit, it ends the process as diverged."""
+
+    def leave_open(self, name: str) -> Any:
+        """From now on hook `name` is the callback's own, watched."""
+        hook = self.__dict__[name] = partial(self._watched, super().leave_open(name))
+        return hook
+
+    def _watched(self, hook: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+        was_stopping = self.model.stop_training
+        try:
+            hook(*args, **kwargs)
+        except RuntimeError:
+            if not getattr(self.callback, "raise_error", False):
+                raise
+            self.hooks.diverge(type(self.callback).__name__, kwargs.get("logs"))
+        if self.model.stop_training and not was_stopping:
+            self.hooks.diverge(type(self.callback).__name__, kwargs.get("logs"))
+
+
 def gated(callback: Any, hooks: OpenGates) -> Any:
     """A gate with just the hooks that `callback` has, since Keras looks at which ones there are."""
     forwards = {name: _forward(name) for name in HOOKS if not _is_default(getattr(callback, name))}
-    kind = LateGate if isinstance(callback, keras.callbacks.TensorBoard) else Gate
-    gate = type(f"Gated{type(callback).__name__}", (kind,), forwards)()
+    gate = type(f"Gated{type(callback).__name__}", (_kind(callback),), forwards)()
     gate.callback = callback
     gate.hooks = hooks
     if hasattr(callback, "async_safe"):
         gate.async_safe = callback.async_safe
     return gate
+
+
+def _kind(callback: Any) -> type[Gate]:
+    if isinstance(callback, keras.callbacks.TensorBoard):
+        return LateGate
+    return DivergenceGate if isinstance(callback, keras.callbacks.TerminateOnNaN) else Gate
 
 
 def _forward(name: str) -> Callable[..., None]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 
 from perdure import keras_internals
 from perdure.attempt import Attempt, Exits
 from perdure.contract.status import Activity
-from perdure.errors import Refused
+from perdure.errors import Diverged, Refused
 from perdure.fitting.fit import Fit
 from perdure.fitting.gates import Gate
 from perdure.fitting.inner import InnerFit, outer_saves
+from perdure.fitting.logs import numbers
 
 Compute = Callable[[Any], Any]
 Run = Callable[[Any, Compute], Any]
@@ -64,6 +65,29 @@ class Hooks:
         things that it opens are in no checkpoint, but not in one that has ended.
         """
         return self.fit is None or not self.fit.has_ended_before
+
+    def diverge(self, callback: str, logs: Any) -> NoReturn:
+        """End the process: training has diverged, as `callback` saw in `logs`.
+
+        Raises:
+            Diverged: always; a save under way is finished before.
+        """
+        attempt = self.attempt
+        with attempt.exits:
+            attempt.board.logged(numbers(logs))
+            if attempt.saver is not None:
+                attempt.saver.wait(attempt.settings.store_deadline_seconds)
+            status = attempt.board.status()
+            saved = status.checkpoint.step if status.checkpoint else None
+            raise Diverged(
+                f"{callback} saw a loss that is NaN or infinite in epoch {status.epoch} (from 0) after step "
+                f"{status.step}; "
+                + (
+                    "nothing is saved"
+                    if saved is None
+                    else f"what is saved up to step {saved} stays"
+                )
+            )
 
 
 class First(keras.callbacks.Callback):  # type: ignore[misc]

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
-
-import numpy as np
 
 from perdure.attempt import Attempt
 from perdure.board import say
@@ -126,14 +121,14 @@ class Saves:
             return
         self._held.value = value
         if self._is_due(at) or (is_best and self._saver.is_free):
-            self._offer(_copy(self._held), at)
+            self._offer(self._held.copy(), at)
         elif is_best:
             self._keep_best(self._held)
 
     def _keep_best(self, held: Snapshot) -> None:
         """Keep it on the host: a device may have no room for it beside the save under way."""
         try:
-            self._best = _on_host(held)
+            self._best = held.on_host()
         except MemoryError:
             self._attempt.board.notice(
                 Kind.MEMORY_SHORT,
@@ -172,10 +167,20 @@ class Saves:
         best, self._best = self._best, None
         with self._attempt.board.during(Activity.SAVING):
             if best is not None:
-                self._saver.save(lambda: _copy(best), seconds)
+                self._saver.save(best.copy, seconds)
+            self._save_end(seconds)
             self._saver.save(lambda: self._captured(RecordKind.FINAL), seconds)
         self._committed_before = self._at.step
         self._held = None
+
+    def _save_end(self, seconds: float) -> None:
+        """A checkpoint of the last epoch's end, before what belongs to the end of a fit has changed the
+        state: who trains on goes on from there.
+        """
+        held = self._held
+        self._saver.wait(seconds)
+        if held is not None and held.step > self._committed():
+            self._saver.save(held.copy, seconds)
 
     def leave(self) -> None:
         """Save what is not saved as far as the grace allows, and end the process.
@@ -256,7 +261,7 @@ class Saves:
         held = self._held
         with contextlib.suppress(TooSlow, OutOfMemory):
             self._saver.save(
-                lambda: self._captured(RecordKind.CHECKPOINT) if held is None else _copy(held),
+                lambda: self._captured(RecordKind.CHECKPOINT) if held is None else held.copy(),
                 seconds,
             )
 
@@ -291,16 +296,3 @@ _SENTENCES = {
     Leaving.KEEP_COMMITTED: "the process goes with what is committed",
     Leaving.NOTHING_TO_SAVE: "everything is committed, and the process goes",
 }
-
-
-def _copy(snapshot: Snapshot) -> Snapshot:
-    """The same state, to be drained while the other stays held."""
-    return replace(snapshot, tensors=deque(snapshot.tensors))
-
-
-def _on_host(snapshot: Snapshot) -> Snapshot:
-    """The same state, whose values are in host memory, or were there already."""
-    tensors = (
-        replace(tensor, read=partial(np.asarray, tensor.read())) for tensor in snapshot.tensors
-    )
-    return replace(snapshot, tensors=deque(tensors))

@@ -9,7 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from perdure.contract.environment import Keep
 from perdure.contract.status import Committed
@@ -43,6 +46,17 @@ class Snapshot:
         """The tensors in order; each is let go as soon as the next is asked for."""
         while self.tensors:
             yield self.tensors.popleft()
+
+    def copy(self) -> Snapshot:
+        """The same state, to be drained while this one stays held."""
+        return replace(self, tensors=deque(self.tensors))
+
+    def on_host(self) -> Snapshot:
+        """The same state, whose values are in host memory, or were there already."""
+        tensors = (
+            replace(tensor, read=partial(np.asarray, tensor.read())) for tensor in self.tensors
+        )
+        return replace(self, tensors=deque(tensors))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from perdure.contract import environment as names
 from perdure.contract.interval import Budget, Every
@@ -46,7 +47,7 @@ def trainer_environment(job: TrainingJob, attempt: Attempt) -> dict[str, str]:
     if spec.continue_:
         environment[names.CONTINUE] = "true"
     if spec.callbacks:
-        environment[names.CALLBACKS] = json.dumps([c.model_dump() for c in spec.callbacks])
+        environment[names.CALLBACKS] = json.dumps(_callbacks(spec))
     return environment
 
 
@@ -103,8 +104,12 @@ def threads(resources: Resources) -> int:
     return max(1, math.ceil(parse_quantity(cpu))) if cpu else names.DEFAULT_THREADS
 
 
+def _callbacks(spec: Spec) -> list[dict[str, Any]]:
+    return [callback.model_dump() for callback in spec.callbacks]
+
+
 def program(spec: Spec) -> str:
-    """A digest of the program: image, command, arguments and environment.
+    """A digest of the program: image, command, arguments, environment and callbacks.
 
     What the script itself says is digested by the library, which can read it.
     """
@@ -113,5 +118,6 @@ def program(spec: Spec) -> str:
         "command": spec.command,
         "args": spec.args,
         "env": [variable.model_dump() for variable in spec.env],
+        **({"callbacks": _callbacks(spec)} if spec.callbacks else {}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

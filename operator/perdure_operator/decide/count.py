@@ -84,11 +84,15 @@ def _followed(look: Look, status: JobStatus, decision: Decision, end: AttemptEnd
 
 
 def _result(decision: Decision, end: AttemptEnd) -> Result:
+    said = end.ending
     return Result(
         reason=decision.reason,
         message=decision.message,
-        digest=end.ending.digest if end.ending else None,
+        digest=said.digest if said else None,
         step=end.status.step if end.status else None,
+        monitor=said.monitor if said else None,
+        best_epoch=said.best_epoch if said else None,
+        best_value=said.best_value if said else None,
     )
 
 

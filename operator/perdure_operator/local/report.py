@@ -83,6 +83,7 @@ def summary(outcome: Outcome) -> Iterator[str]:
     attempts = counted(len(statuses), "attempt")
     yield f"steps: {since}{trained} trained and {replayed} replayed in {attempts}"
     yield _checkpoints(statuses)
+    yield from _best(statuses[-1])
     yield "time: " + ", ".join(f"{name} {value:.1f} s" for name, value in where_time_went(outcome))
     yield from _not_fired(outcome)
     notices = {(notice.kind, notice.message): None for s in statuses for notice in s.notices}
@@ -97,6 +98,14 @@ def _checkpoints(statuses: list[Status]) -> str:
     )
     last = f", the last at step {newest.step}" if newest else ""
     return f"checkpoints: {committed} committed{last}"
+
+
+def _best(last: Status) -> Iterator[str]:
+    """Which epoch was the best, where the trainer has said it."""
+    ending = last.ending
+    if ending is not None and ending.best_value is not None:
+        where = "" if ending.best_epoch is None else f" in epoch {ending.best_epoch} (from 0)"
+        yield f"best {ending.monitor}: {ending.best_value}{where}"
 
 
 def where_time_went(outcome: Outcome) -> list[tuple[str, float]]:

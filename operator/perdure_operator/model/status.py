@@ -136,6 +136,12 @@ class Result(Reported):
     """The digest of the final state: two runs with equal digests ended bit for bit equal."""
     step: int | None = None
     """The last train step."""
+    monitor: str | None = None
+    """What the best epoch of the last fit is chosen by, such as val_loss."""
+    best_epoch: int | None = None
+    """Which epoch of the last fit was the best, from 0."""
+    best_value: str | None = None
+    """The value that it had, as a string."""
 
 
 class RequestState(Reported):

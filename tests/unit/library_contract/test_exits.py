@@ -44,6 +44,7 @@ def test_counted_as(code, with_message, without):
         (errors.Refused, 78, Reason.REFUSED),
         (errors.StoreUnreachable, 69, Reason.STORE_UNREACHABLE),
         (errors.Fenced, 75, Reason.FENCED),
+        (errors.Diverged, 76, Reason.DIVERGED),
     ],
 )
 def test_a_trainers_exit_has_its_code_and_escapes_except_exception(exit_class, code, reason):

@@ -47,7 +47,9 @@ FULL = Status(
     seconds={"Training": 12.5, "a_key_that_is_no_field": 1.0},
     notices=(Notice(Kind.DATA_CHANGED, "the data is another"),),
     departure=Departure(Leaving.SAVE_FRESH, 30.0, 27.5, 3.25, 1e8),
-    ending=Ending(ExitCode.RESUME, Reason.PREEMPTED, "told to go", "cd" * 20),
+    ending=Ending(
+        ExitCode.RESUME, Reason.PREEMPTED, "told to go", "cd" * 20, "val_loss", 5, "0.34"
+    ),
 )
 LONG = {"ascii": "x", "umlaut": "ü", "emoji": "😀", "quote": '"', "control": "\x00"}
 

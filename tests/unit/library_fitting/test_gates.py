@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import keras
 import pytest
 
@@ -97,3 +99,57 @@ def test_nothing_is_shown_where_nothing_is_to_be_shown(capsys):
     bar.on_epoch_begin(0)
     bar.on_epoch_end(0, {"loss": 0.5})
     assert capsys.readouterr().out == ""
+
+
+class Diverged(BaseException):
+    pass
+
+
+class Ends(Hooks):
+    """Opened gates, and the end of the process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_open = True
+
+    def diverge(self, callback, logs):
+        raise Diverged(callback, logs)
+
+
+class RaisesError(keras.callbacks.TerminateOnNaN):
+    """As Keras' own does from 3.13 on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.raise_error = True
+
+    def on_batch_end(self, batch, logs=None):
+        raise RuntimeError
+
+
+def watched(callback):
+    gate = gated(callback, Ends())
+    gate.set_model(SimpleNamespace(stop_training=False))
+    return gate
+
+
+@pytest.mark.parametrize("cls", [keras.callbacks.TerminateOnNaN, RaisesError])
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_ends_the_process_where_that_was_asked_for(cls, loss):
+    with pytest.raises(Diverged) as ended:
+        watched(cls()).on_train_batch_end(3, logs={"loss": loss})
+    assert ended.value.args == (cls.__name__, {"loss": loss})
+
+
+def test_another_loss_and_another_stop_do_not():
+    gate = watched(keras.callbacks.TerminateOnNaN())
+    gate.on_train_batch_end(0, logs={"loss": 1.0})
+    gate.model.stop_training = True  # by somebody else
+    gate.on_train_batch_end(1, logs={"loss": 1.0})
+
+
+def test_an_error_that_was_not_asked_for_stays_one():
+    callback = RaisesError()
+    callback.raise_error = False
+    with pytest.raises(RuntimeError):
+        watched(callback).on_train_batch_end(0, logs={"loss": 1.0})

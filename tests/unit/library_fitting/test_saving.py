@@ -139,11 +139,21 @@ def test_the_best_epoch_is_given_up_where_there_is_no_memory_for_it(running, mon
     def full(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("perdure.fitting.saving._on_host", full)
+    monkeypatch.setattr("perdure.lineage.writer.Snapshot.on_host", full)
     running.epoch(2, 0.5, is_best=True)
     assert [notice.kind for notice in running.board.status().notices] == [Kind.MEMORY_SHORT]
     running.writer.may_go.set()
     assert running.saver.wait(60)
+
+
+@pytest.mark.parametrize("is_best", [False, True])
+def test_who_trains_on_finds_the_end_of_the_last_epoch(running, is_best):
+    """Of the state before on_train_end, which may put other weights into the model; once."""
+    running.device["at"] = running.at.step = 1
+    running.saves.hold()
+    running.saves.end_of_epoch(Progress(1, 1, 1), 0.5, is_best=is_best)
+    running.saves.final()
+    assert [(step, value) for step, value, _ in running.writer.written] == [(1, 0.5), (1, None)]
 
 
 def test_where_an_epoch_is_one_call_a_save_is_measured_at_its_end():

@@ -132,6 +132,8 @@ def test_seed_is_of_the_name_and_not_of_the_run():
         ({"command": ["python", "other.py"]}, True),
         ({"args": ["--epochs", "3"]}, True),
         ({"env": [{"name": "A", "value": "1"}]}, True),
+        ({"callbacks": [{"name": "EarlyStopping", "args": {"patience": 3}}]}, True),
+        ({"callbacks": []}, False),
         ({"run": "2"}, False),
         ({"retries": {"failures": 9}}, False),
         ({"checkpoint": {"keep": {"last": 9}}}, False),

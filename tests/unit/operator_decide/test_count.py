@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from looks import NOW, RUNNING, conditions, ended, job, plan, pod
+from looks import NOW, RUNNING, conditions, ended, job, plan, pod, said
 
 from perdure.contract.exits import Reason
+from perdure.contract.status import Ending
 from perdure_operator.decide.observed import Exit
 from perdure_operator.decide.plan import ConfirmGone, Suspend
 
@@ -67,6 +68,16 @@ def test_the_result():
     assert (status.result.reason, status.result.step) == ("Finished", 90)
     assert (status.completion_time, status.ready) == ("2026-01-01T00:16:40Z", "0/1")
     assert conditions(status)["Succeeded"] == "True"
+
+
+def test_an_early_stop_is_a_result():
+    word = "EarlyStopping stopped training in epoch 7"
+    text = said(ending=Ending(0, "EarlyStopped", word, "d", "val_loss", 5, "0.34")).to_json()
+    status = plan(job(), pod(exit=Exit(0, said=text)), status=RUNNING).status
+    assert (status.phase, status.reason, status.message) == ("Succeeded", "EarlyStopped", word)
+    result = status.document()["result"]
+    assert (result["reason"], result["digest"]) == ("EarlyStopped", "d")
+    assert (result["monitor"], result["bestEpoch"], result["bestValue"]) == ("val_loss", 5, "0.34")
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ FINISHED = Status(
     checkpoint=Committed(5, 100, "2026-01-01T00:00:00Z", 8, "d"),
     seconds={"Starting": 2.0, "Training": 4.0, "Restoring": 0.01},
     notices=(NOTICE,),
-    ending=Ending(0, "Finished"),
+    ending=Ending(0, "EarlyStopped", monitor="val_loss", best_epoch=5, best_value="0.34"),
 )
 KILL = Disturbance(Kind.KILL, 40, "steps")
 
@@ -59,6 +59,7 @@ def test_summary():
     assert list(summary(outcome())) == [
         "steps: at least 103 trained and 40 replayed in 2 attempts",
         "checkpoints: 3 committed, the last at step 100",
+        "best val_loss: 0.34 in epoch 5 (from 0)",
         "time: training 7.0 s, starting 4.0 s, waiting to start again 1.0 s, not reported 1.0 s",
         "not fired: --kill-after 40 steps, attempt 2 ended before",
         "not fired: --kill-after 40 steps, no attempt was left for it",
