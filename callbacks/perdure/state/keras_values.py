@@ -79,9 +79,9 @@ class Variables:
         kind, saved = document
         if not self.fits(present):
             raise NotPlaceable(f"{kind}, which the callback has not made again")
-        values = [None if each is None else decode(each) for each in saved]
-        if values == [None] * len(values):
+        if all(each is None for each in saved):
             return present
+        values = [None if each is None else decode(each) for each in saved]
         variables = [entry.variable for entry in _of(present)]
         if len(values) != len(variables) or not all(map(_fits, variables, values)):
             raise NotPlaceable(f"{kind} whose variables are not those that this process has made")
