@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from perdure.state.codec import Array, NotEncodable, encode
+from perdure.state.codec import Array, encode
+from perdure.state.plain import NotEncodable
 
 _GENERATORS = (random.Random, np.random.Generator, np.random.RandomState)
 

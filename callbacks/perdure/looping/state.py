@@ -24,7 +24,8 @@ from perdure.looping import objects
 from perdure.looping.trackables import Trackables
 from perdure.state import streams
 from perdure.state.architecture import Architecture
-from perdure.state.codec import Array, NotEncodable, decode, encode
+from perdure.state.codec import Array, decode, encode
+from perdure.state.plain import NotEncodable
 from perdure.state.reader import VariableReader
 from perdure.state.variables import MODEL_GROUPS, Named, assign_streams, difference, values_in
 
@@ -102,7 +103,7 @@ class LoopState:
             },
             "callbacks": [],
             "files": {},
-            "history": encode(self.history, arrays),
+            "history": encode(dict(sorted(self.history.items())), arrays),
             "history_order": list(self.history),
             "history_epochs": encode(self.epochs, arrays),
             "host": encode(streams.capture_host(), arrays),
