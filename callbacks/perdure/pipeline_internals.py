@@ -202,7 +202,9 @@ def _look_at_nodes(nodes: Nodes, traits: Traits) -> None:
 
 
 def _is_random(node: Any) -> bool:
-    return "seed" in node.attr and "seed2" in node.attr
+    """Keras' recurrent layers leave dropout, which the seeds of cuDNN's ops are for, to Keras."""
+    has_seeds = "seed" in node.attr and "seed2" in node.attr
+    return has_seeds and not node.op.startswith("Cudnn")
 
 
 def _is_stateful(node: Any) -> bool:

@@ -19,7 +19,7 @@ from perdure.board import Board
 from perdure.contract.status import Kind
 from perdure.fitting import inexact
 from perdure.fitting.inexact import say_inexact, say_inexact_step, traits_of
-from perdure.pipeline_internals import pipeline_traits
+from perdure.pipeline_internals import pipeline_traits, random_ops_of
 
 Pipeline = Callable[[], Any]
 PARALLEL: dict[str, Any] = {"num_parallel_calls": 2}
@@ -273,6 +273,25 @@ def test_random_ops_of_the_step(by_keras, steps_per_execution):
     said = [(notice.kind, notice.message) for notice in board.status().notices]
     assert [kind for kind, _ in said] == ([] if by_keras else [Kind.STEP_NOT_EXACT])
     assert by_keras or "(RandomStandardNormal)" in said[0][1]
+
+
+def test_ops_of_recurrent_layers_on_a_gpu_are_none():
+    """They are traced here, and would run on a GPU alone."""
+
+    @tf.function
+    def step() -> Any:
+        states = tf.zeros((1, 1, 1))
+        parameters: dict[str, Any] = {
+            "params": tf.zeros(16),
+            "is_training": True,
+            "sequence_lengths": [1],
+        }
+        return tf.raw_ops.CudnnRNNV3(
+            input=states, input_h=states, input_c=states, **parameters
+        ), tf.random.uniform(())  # fmt: skip
+
+    step.get_concrete_function()
+    assert random_ops_of(step) == {"RandomUniform"}
 
 
 def test_kernels_of_a_gpu():
