@@ -372,6 +372,34 @@ def fit_of_the_same_model():
     return {**arrays(), "callbacks": [Sharpens()]}
 
 
+class Freezes(keras.callbacks.Callback):
+    """Trains other layers from epoch to epoch; what it sets at an epoch's end comes into no function."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.layers[0].trainable = epoch != 1
+        self.model.layers[2].trainable = epoch < 2
+        if epoch:
+            self.model.make_train_function(force=True)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.layers[2].trainable = False
+
+
+class FreezesAtFirst(keras.callbacks.Callback):
+    """The optimizer has slots of the other layers alone."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.layers[0].trainable = False
+
+
+def freezing():
+    return {**arrays(), "callbacks": [Freezes()]}
+
+
+def frozen_at_first():
+    return {**arrays(), "callbacks": [FreezesAtFirst()]}
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     make.__name__: make
     for make in (
@@ -387,7 +415,8 @@ LOOPS: dict[str, Callable[[], dict[str, Any]]] = {
         arrays, partial_last_batch, class_weight, sample_weight, endless, endless_validation,
         augmented_in_the_pipeline,
         unknown_length, validation_split, validation_freq, initial_epoch, index_first,
-        one_source_per_epoch, fit_of_another_model, fit_of_the_same_model,
+        one_source_per_epoch, fit_of_another_model, fit_of_the_same_model, freezing,
+        frozen_at_first,
     )
 }  # fmt: skip
 DEVICES = ["CPU:0", "CPU:1"]

@@ -27,6 +27,7 @@ from perdure.lineage.records import RecordKind
 from perdure.lineage.writer import Snapshot
 from perdure.signals import NothingUnsaved
 from perdure.state import streams
+from perdure.state.trained_layers import TrainedLayers
 
 Compute = Callable[[Any], Any]
 LOG_SECONDS = 1.0
@@ -49,6 +50,7 @@ class Fit:
         self._obeying = Obeying(attempt, ModelControl(model), callbacks, self._saves)
         self._best = Best(attempt.settings.keep, attempt.board)
         self._outcome = Outcome(model, callbacks, params, attempt.settings.keep)
+        self._layers = TrainedLayers(model)
         self._is_compiled = self._is_validating = self._stops_in_batch = False
         self.step_is_due = False
         """Whether the train function is called for this fit: not by one inside a hook, of the same model."""
@@ -84,6 +86,7 @@ class Fit:
             self._obeying.go_live({})
             self._board.enter(Activity.TRAINING)
         else:
+            self._layers.begin(self._walk.saved.get("trained_layers", {}))
             self._host_at_fit = self._walk.saved["host_at_fit"] or self._host_at_fit
 
     # -- the train loop's hooks, in the order in which Keras runs them -----------------------------
@@ -124,6 +127,10 @@ class Fit:
             logs = self._arrive(self._walk) if self._walk.has_arrived else {}
         self._obey()
         return logs
+
+    def function_is_new(self) -> None:
+        """A callback has made the train function anew: its first call traces it."""
+        self._is_compiled = False
 
     def begin_test(self) -> None:
         """Validation inside `fit` begins."""
@@ -184,6 +191,7 @@ class Fit:
         """The fit is over, the user's `on_train_end` included."""
         if self._walk is not None:
             self._walk.restore_end()
+            self._layers.restore_end(self._walk.saved.get("trained_layers", {}))
             self._obeying.go_live(self._walk.saved)
             self._attempt.result = restored_result(self._walk.saved)
         else:
@@ -231,7 +239,8 @@ class Fit:
         walk.restore(self._leave_if_told)
         self._logs, self._probe = walk.saved["logs"], walk.saved["probe"]
         self._best.restore(walk.saved["best"])
-        self._is_compiled = not self._obeying.go_live(walk.saved)
+        made_anew = self._layers.restore(walk.saved.get("trained_layers", {}))
+        self._is_compiled = not (self._obeying.go_live(walk.saved) or made_anew)
         self._walk = None
         self._saves.go_live(self._at.progress())
         return self._logs
@@ -244,6 +253,7 @@ class Fit:
             with self._board.during(Activity.COMPILING):
                 self._logs = compute(batches)
                 self._state.prepare()
+            self._layers.traced()
             self._is_compiled = True
         self._at.train(count)
         return self._logs
@@ -304,6 +314,7 @@ class Fit:
             "best": self._best.to_state(),
             "result": asdict(self._attempt.result),
             "requests": self._attempt.control.state(),
+            "trained_layers": self._layers.to_state(),
             "host_at_fit": self._host_at_fit if is_python else None,
             "host_at_epoch": self._host_at_epoch if is_python else None,
         }

@@ -128,7 +128,8 @@ class First(keras.callbacks.Callback):  # type: ignore[misc]
             fit.before_batch()
         if not isinstance(self.model.train_function, StandIn) and isinstance(fit, Fit):
             self._refuse_compiled_anew()
-            self._stand_in(fit)  # a callback has made it anew
+            self._stand_in(fit)
+            fit.function_is_new()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """An epoch is over."""

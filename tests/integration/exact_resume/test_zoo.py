@@ -49,6 +49,8 @@ LOOPS = [
     "initial_epoch",
     "index_first",
     "one_source_per_epoch",
+    "freezing",
+    "frozen_at_first",
 ]
 MIRRORED = ["class_weight", "endless", "index_first", "one_source_per_epoch"]
 OTHERS = [
