@@ -39,7 +39,7 @@ class HeldModels:
             (GROUP, path, variable)
             for held in self._models()
             for group, path, variable in listed(held)
-            if group in ("model", "optimizer")
+            if group in ("model", "optimizer", "states")
         ]
 
     def _models(self) -> list[Any]:

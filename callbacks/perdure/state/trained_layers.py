@@ -1,7 +1,7 @@
 """Which layers are trained: a callback may change that, and make the train function anew.
 
 A flag has no effect before the next trace of the train function, so what counts are the flags that it was
-traced with: at first, when the optimizer's slots were made; at last, for the function in force; and those of now.
+traced with: at first, when the optimizer got its slots; at last, for the function in force. And those of now.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from perdure import keras_internals
 from perdure.lineage.table import TensorEntry
 
 MOST_ITEMS = 1000  # of a container that optimizers and variables are looked for in
-MODEL_GROUPS = ("model", "optimizer", "metrics")
+MODEL_GROUPS = ("model", "optimizer", "metrics", "states")
 ON_REPLICA = " on replica "
 
 
@@ -39,14 +39,20 @@ def listed(model: Any) -> list[Listed]:
 
 
 def held_by(layer: Any) -> list[Listed]:
-    """Weights, seed generators, optimizer slots and metrics of a model or a layer."""
-    optimizers, plain = _held_by_layers(layer)
-    slots = [variable for optimizer in optimizers for variable in optimizer.variables]
+    """Weights, seed generators, optimizer slots and metrics of a model or a layer, and the states of
+    recurrent layers.
+    """
+    known, metrics = layer.variables, _metrics_variables(layer)
+    held = _held_by_layers(layer)
+    slots = [variable for optimizer in held.optimizers for variable in optimizer.variables]
+    plain = _without(held.plain, map(handle, (*known, *metrics)) if held.plain else ())
+    states = _without(held.of_keras, (*known, *metrics, *slots))
     return [
-        *[("model", variable.path, variable) for variable in layer.variables],
+        *[("model", variable.path, variable) for variable in known],
         *[("model", variable.name, variable) for variable in plain],
         *[("optimizer", variable.path, variable) for variable in slots],
-        *[("metrics", variable.path, variable) for variable in _metrics_variables(layer)],
+        *[("metrics", variable.path, variable) for variable in metrics],
+        *[("states", variable.path, variable) for variable in states],
     ]
 
 
@@ -82,14 +88,24 @@ def is_of_other_replica(path: str) -> bool:
 
 def optimizers_of(model: Any) -> list[Any]:
     """Every optimizer found on the model: the compiled one, then attributes in name order."""
-    return _held_by_layers(model)[0]
+    return _held_by_layers(model).optimizers
 
 
-def _held_by_layers(model: Any) -> tuple[list[Any], list[Any]]:
-    """The model's optimizers, and TensorFlow's own variables on its layers, which Keras does not list."""
+class _Held(NamedTuple):
+    optimizers: list[Any]
+    plain: list[Any]
+    of_keras: list[Any]
+
+
+def _held_by_layers(model: Any) -> _Held:
+    """The optimizers, TensorFlow's own variables and those of Keras in attributes of the model's layers.
+
+    Keras lists none of the second, and of the third not all: not the states of stateful recurrent layers.
+    """
     compiled = getattr(model, "optimizer", None)  # none at all on a model that is not compiled
     optimizers = {id(compiled): compiled} if compiled is not None else {}
     plain: dict[int, Any] = {}
+    of_keras: dict[int, Any] = {}
     for layer in keras_internals.layers_of(model):
         for value in attributes_of(layer):
             kind: Any = type(value)
@@ -97,10 +113,15 @@ def _held_by_layers(model: Any) -> tuple[list[Any], list[Any]]:
                 optimizers.setdefault(id(value), value)
             elif _is_a(tf.Variable, kind):
                 plain[id(value)] = value
-    known = [*model.variables, *_metrics_variables(model)] if plain else []
-    for variable in known:
-        plain.pop(id(handle(variable)), None)
-    return list(optimizers.values()), list(plain.values())
+            elif _is_a(keras.Variable, kind):
+                of_keras[id(value)] = value
+    return _Held(list(optimizers.values()), list(plain.values()), list(of_keras.values()))
+
+
+def _without(variables: Iterable[Any], known: Iterable[Any]) -> list[Any]:
+    """Those of `variables` that are not among the `known` ones."""
+    ids = {id(variable) for variable in known}
+    return [variable for variable in variables if id(variable) not in ids]
 
 
 @cache
