@@ -251,6 +251,7 @@ class Fit:
             self._logs = compute(batches)
         else:
             with self._board.during(Activity.COMPILING):
+                self._layers.trace_begins()
                 self._logs = compute(batches)
                 self._state.prepare()
             self._layers.traced()

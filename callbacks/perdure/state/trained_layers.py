@@ -22,10 +22,14 @@ class TrainedLayers:
         self._in_function: Flags = []
         self._after_trace: Flags | None = None
 
+    def trace_begins(self) -> None:
+        """The train function is about to be traced; before the first time a model may have fewer layers."""
+        if self._first is None:
+            self._first = self._now()
+
     def traced(self) -> None:
         """The train function has been traced."""
         self._in_function = self._now()
-        self._first = self._first or self._in_function
         if self._after_trace is not None:
             self._give(self._after_trace)
             self._after_trace = None
@@ -63,9 +67,7 @@ class TrainedLayers:
             self._give(state["now"])
 
     def _give(self, flags: Flags) -> None:
-        """A layer's flag sets those of the layers in it, which come after it. A model that makes layers while
-        it is built has others before that: then there is nothing to give yet.
-        """
+        """A layer's flag sets those of the layers in it, which come after it."""
         layers = keras_internals.layers_of(self._model)
         if len(flags) == len(layers) and flags != self._now():
             for layer, flag in zip(layers, flags, strict=True):

@@ -32,7 +32,6 @@ MODELS = [
     "compiled_by_xla",
     "not_compiled_by_xla",
     "run_eagerly",
-    "mirrored_by_four",
     "on_one_device",
 ]
 LOOPS = [
