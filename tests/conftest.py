@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=6, help="requests to be killed at, 0 for each")
     parser.addoption("--faults", type=int, default=25, help="saves under random faults")
     parser.addoption("--orders", type=int, default=60, help="orders of requests, 0 for all")
-    parser.addoption("--zoo", type=int, default=6, help="kinds of models and loops, 0 for all")
+    parser.addoption("--zoo", type=int, default=3, help="kinds of models and loops, 0 for all")
     parser.addoption("--places", type=int, default=4, help="where the operator is killed")
 
 
