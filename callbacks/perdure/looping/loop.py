@@ -21,7 +21,10 @@ import tensorflow as tf
 
 from perdure import keras_internals
 from perdure.attempt import Attempt, begun, current
+from perdure.board import say
 from perdure.errors import Refused
+from perdure.fingerprints import Fingerprints
+from perdure.fitting.from_manifest import callbacks_from
 from perdure.looping.run import Run
 from perdure.looping.trackables import Trackables
 
@@ -48,7 +51,15 @@ def loop(**trackables: Any) -> Loop:
     with attempt.exits:
         keras_internals.check_versions()
         found = Trackables(trackables)
+        _say_unused(callbacks_from(attempt.settings.callbacks))
     return Loop(begun(), found)
+
+
+def _say_unused(callbacks: list[Any]) -> None:
+    """A manifest's callbacks need the hooks of `fit`."""
+    names = [type(c).__name__ for c in callbacks if not isinstance(c, Fingerprints)]
+    if names:
+        say(f"spec.callbacks are for fit: {', '.join(names)} are not called by perdure.loop")
 
 
 class Loop:

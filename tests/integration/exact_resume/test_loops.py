@@ -74,7 +74,9 @@ MISUSES = {
 
 @pytest.mark.slow
 def test_misuse_is_told_by_a_sentence(nursery: Nursery, tmp_path: Path) -> None:
-    ended = Job(nursery, tmp_path, "misused.py").attempt()
+    listed = '[{"name": "EarlyStopping", "args": {"monitor": "loss"}}]'
+    ended = Job(nursery, tmp_path, "misused.py").attempt(PERDURE_CALLBACKS=listed)
+    assert "EarlyStopping are not called by perdure.loop" in ended.output
     assert ended.ending.code == ExitCode.REFUSED, "noted, though the script has caught it"
     said = dict(line.split(" | ", 1) for line in ended.output.splitlines() if " | " in line)
     assert [*said] == [*MISUSES]
