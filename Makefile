@@ -20,13 +20,14 @@ OF_KERAS   := $(foreach part,keras_callbacks inexact,tests/unit/library_fitting/
 WITH_KERAS := $(OF_KERAS) $(foreach part,cases fits notice ways,tests/integration/exact_resume/test_$(part).py)
 OLDEST     := .venv-oldest
 OLDEST_RUN := PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH" $(OLDEST)/bin/python
+SHARD      ?= 1/1
 JOB        ?= deploy/examples/digits/job.yaml
 ARGS       ?=
 NODES      ?= 2
 DEMO       := --kill-after "40 steps" --preempt-after "60 steps" --kill-after "80 steps" --kill-after "60 steps"
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint locked unit test oldest demo run cluster cluster-down fmt clean
+.PHONY: help install lint locked unit test oldest prove demo run cluster cluster-down fmt clean
 
 help: ## Say what can be made
 	@echo "make TARGET, where TARGET is one of"
@@ -60,6 +61,9 @@ oldest: $(UV) ## Run the tests that train with the oldest Keras and TensorFlow s
 	@$(OLDEST_RUN) -c "from importlib.metadata import version as v; \
 	  print('Keras', v('keras'), 'TensorFlow', v('tensorflow-cpu'))"
 	$(OLDEST_RUN) -m pytest $(WITH_KERAS) tests/integration/snapshots -q -n $(WORKERS) --dist worksteal --disturbances 1
+
+prove: install ## Play the covering set of kills, or the part SHARD=1/4 of it; goes on where it was stopped
+	@PYTHONPATH=tests $(RUN) python tests/prove.py --shard $(SHARD)
 
 demo: install ## Train the digits, kill the training again and again, prove the result identical
 	@$(RUN) perdure run deploy/examples/digits/job.yaml $(DEMO) --prove

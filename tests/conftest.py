@@ -22,6 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", type=int, default=25, help="saves under random faults")
     parser.addoption("--orders", type=int, default=60, help="orders of requests, 0 for all")
     parser.addoption("--zoo", type=int, default=3, help="kinds of models and loops, 0 for all")
+    parser.addoption("--scenes", type=int, default=2, help="scenes of the covering set")
     parser.addoption("--places", type=int, default=4, help="where the operator is killed")
 
 
