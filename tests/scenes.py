@@ -203,14 +203,17 @@ def _end(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _with_checksums(document: Any, sums: Sequence[str]) -> Any:
-    """An encoded document that names arrays by their checksums; when something was is left out."""
+    """An encoded document that names arrays by their checksums. Times are left out, and whether CSVLogger
+    writes a header: a resumed one goes on in a file that has one, and the files are compared.
+    """
     if isinstance(document, list):
         return [_with_checksums(item, sums) for item in document]
     if not isinstance(document, dict):
         return document
     if "$array" in document:
         return sums[document["$array"]]
-    return {k: _with_checksums(v, sums) for k, v in document.items() if not k.endswith("_time")}
+    left_out = [key for key in document if key.endswith("_time") or key == "append_header"]
+    return {k: _with_checksums(v, sums) for k, v in document.items() if k not in left_out}
 
 
 def _compare(part: str, ours: Any, theirs: Any) -> None:
