@@ -26,6 +26,12 @@ PARALLEL: dict[str, Any] = {"num_parallel_calls": 2}
 SEED = [1, 2]
 
 
+@pytest.fixture(autouse=True)
+def _unseeded() -> None:
+    """Other tests of the process may have set the global seed, which seeds every op."""
+    tf.random.set_seed(None)
+
+
 def numbers() -> Any:
     return tf.data.Dataset.range(8)
 

@@ -173,7 +173,9 @@ def test_what_counts_more_than_its_own_iterators_is_known(make, keeps):
     assert pipeline_traits(make()).keeps_state_across_epochs is keeps
 
 
-@pytest.mark.parametrize("way", [*READ_AHEAD, "a shuffle", "a source", "a list", "a PyDataset"])
+@pytest.mark.parametrize(
+    "way", [*sorted(READ_AHEAD), "a shuffle", "a source", "a list", "a PyDataset"]
+)
 def test_an_epoch_that_was_left_is_told_where_that_counts(way):
     batches = Batches()
     data = WAYS[way]()
