@@ -20,6 +20,12 @@ def numbers(logs: Any) -> dict[str, float]:
     return {name: float(array) for name, array in arrays if array.ndim == 0}
 
 
+def number(value: Any) -> float | None:
+    """A value of one element, such as the F1 score of a single class; None of any other."""
+    array = np.asarray(value)
+    return float(array.item()) if array.size == 1 else None
+
+
 def values(logs: Any) -> dict[str, Any]:
     """The entries of a training log, off the device: scalars as Python floats, the others as arrays."""
     items = logs.items() if isinstance(logs, dict) else ()
@@ -59,7 +65,9 @@ class Best:
         if logs.get(self._keep.monitor) is None:
             self._miss(self._keep.monitor, logs)
             return None, False
-        value = float(logs[self._keep.monitor])
+        value = number(logs[self._keep.monitor])
+        if value is None:
+            raise _not_a_number(self._keep.monitor, logs)
         if not math.isfinite(value):
             return None, False
         is_best = self._value is None or self._is_better(value, self._value)
@@ -88,6 +96,13 @@ class Best:
         monitor = self._keep.monitor
         if monitor is not None and monitor not in history:
             raise _missing(monitor, history)
+
+
+def _not_a_number(monitor: str, logs: dict[str, Any]) -> Refused:
+    return Refused(
+        f"spec.checkpoint.keep.best.monitor (PERDURE_KEEP): expected a value of one number. Received: "
+        f"{monitor!r}, whose shape is {np.shape(logs[monitor])}."
+    )
 
 
 def _missing(monitor: str, logs: dict[str, Any]) -> Refused:

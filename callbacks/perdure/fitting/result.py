@@ -14,6 +14,7 @@ from perdure.attempt import FINISHED
 from perdure.contract.environment import Keep
 from perdure.contract.exits import Reason
 from perdure.contract.status import Ending
+from perdure.fitting.logs import number
 from perdure.fitting.position import Position
 
 
@@ -82,9 +83,8 @@ def _said(best: Best | None) -> str:
 def best_of_callback(stopping: Any) -> Best | None:
     """What an EarlyStopping has found, None if it has seen no value."""
     best = getattr(stopping, "best", None)
-    if best is None:
-        return None
-    return Best(stopping.monitor, int(stopping.best_epoch), float(np.asarray(best)))
+    value = None if best is None else number(best)
+    return None if value is None else Best(stopping.monitor, int(stopping.best_epoch), value)
 
 
 def best_of_history(history: Any, keep: Keep) -> Best | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
 from perdure.board import Board
 from perdure.contract.environment import Keep
+from perdure.errors import Refused
 from perdure.fitting.logs import Best
 
 
@@ -30,3 +34,17 @@ def test_the_best_of_something_else_counts_as_none():
     before.judge({"loss": 0.2})
     after.restore(before.to_state())
     assert after.judge({"accuracy": 0.9}) == (0.9, True)
+
+
+def test_a_value_of_one_element_is_judged():
+    """As the F1 score of a single class is."""
+    judged = best("last=3,best=val_f1:max")
+    seen = [judged.judge({"val_f1": np.array([value])}) for value in (0.5, 0.75, 0.25)]
+    assert seen == [(0.5, True), (0.75, True), (0.25, False)]
+
+
+def test_a_value_of_several_numbers_is_refused():
+    with pytest.raises(
+        Refused, match=r"expected a value of one number.*'val_f1', whose shape is \(2,\)"
+    ):
+        best("last=3,best=val_f1:max").judge({"val_f1": np.array([0.5, 0.75])})
