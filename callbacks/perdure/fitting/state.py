@@ -73,9 +73,7 @@ class FitState:
         files = self.files.capture()
         state = {
             "callbacks": self._callback_states.capture(arrays, self._reader.reads),
-            "history": encode(dict(sorted(self.history.history.items())), arrays),
-            "history_epochs": encode(self.history.epoch, arrays),
-            "history_order": list(self.history.history),
+            **history_entries(self.history.history, self.history.epoch, arrays),
             "inner_history": encode(self._inner_history(), arrays),
             "host": encode(streams.capture_host(), arrays),
             "eager": encode(streams.capture_eager(), arrays),
@@ -130,8 +128,7 @@ class FitState:
         state, arrays = point.checkpoint.state, state_arrays(point)
         self._held.restore(entries, point.arrays)
         self._callback_states.restore(state["callbacks"], arrays)
-        history = decode(state["history"], arrays)
-        self.history.history = {name: history[name] for name in state.get("history_order", history)}
+        self.history.history = ordered_history(state, arrays)
         self.history.epoch = decode(state["history_epochs"], arrays)
         self._model.history = self._last_history(decode(state.get("inner_history"), arrays))
         contents = {e.path: a for e, a in _pairs(point) if e.group == FILE_GROUP}
@@ -159,6 +156,23 @@ def say_copied(board: Board, seconds: float) -> None:
         f"the host first; the first one kept training waiting for {seconds:.2f} s. A smaller batch "
         f"leaves room",
     )
+
+
+def history_entries(
+    history: dict[str, list[Any]], epochs: list[int], arrays: list[Array]
+) -> dict[str, Any]:
+    """A History as entries of a checkpoint's state: its values are a plain object, which has no order."""
+    return {
+        "history": encode(dict(sorted(history.items())), arrays),
+        "history_order": list(history),
+        "history_epochs": encode(epochs, arrays),
+    }
+
+
+def ordered_history(state: dict[str, Any], arrays: Sequence[Array]) -> dict[str, list[Any]]:
+    """The values of a History, in the order that they had."""
+    history = decode(state["history"], arrays)
+    return {name: history[name] for name in state["history_order"]}
 
 
 def state_tensors(arrays: Sequence[Array]) -> list[Tensor]:

@@ -11,6 +11,8 @@ from perdure.board import Board
 from perdure.errors import Refused
 from perdure.fitting.state import (
     another_model,
+    history_entries,
+    ordered_history,
     other_way,
     say_copied,
     state_arrays,
@@ -103,9 +105,7 @@ class LoopState:
             },
             "callbacks": [],
             "files": {},
-            "history": encode(dict(sorted(self.history.items())), arrays),
-            "history_order": list(self.history),
-            "history_epochs": encode(self.epochs, arrays),
+            **history_entries(self.history, self.epochs, arrays),
             "host": encode(streams.capture_host(), arrays),
             "eager": encode(streams.capture_eager(), arrays),
             "architecture": encode(architecture, arrays),
@@ -185,8 +185,7 @@ class LoopState:
         state, arrays = point.checkpoint.state, state_arrays(point)
         for name, value in self._trackables.objects.items():
             objects.put_back(value, decode(state["loop"]["objects"][name], arrays))
-        history = decode(state["history"], arrays)
-        self.history = {name: history[name] for name in state["history_order"]}
+        self.history = ordered_history(state, arrays)
         self.epochs = decode(state["history_epochs"], arrays)
         streams.restore_host(decode(state["host"], arrays))
         streams.restore_eager(decode(state["eager"], arrays))
